@@ -1,0 +1,23 @@
+# x_test.c beside x.c becomes one cmocka program; ctest names it by its folder.
+enable_testing()
+find_path(LINNET_CMOCKA_INCLUDE cmocka.h)
+find_library(LINNET_CMOCKA_LIBRARY cmocka)
+if(LINNET_CMOCKA_INCLUDE AND LINNET_CMOCKA_LIBRARY)
+    file(GLOB_RECURSE tests CONFIGURE_DEPENDS src/*_test.c)
+    foreach(source ${tests})
+        file(RELATIVE_PATH name ${CMAKE_SOURCE_DIR}/src ${source})
+        get_filename_component(stem ${source} NAME_WE)
+        string(REPLACE "_test" "" tested ${stem})
+        string(REGEX REPLACE "\\.c$" "" name ${name})
+        string(REPLACE "/" "." target ${name})
+        if(NOT "${tested}.c" IN_LIST LINNET_DROPPED_SOURCES)
+            add_executable(${target} ${source})
+            target_link_libraries(${target} PRIVATE linnet linnet_warnings
+                ${LINNET_CMOCKA_LIBRARY})
+            set_target_properties(${target} PROPERTIES
+                RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+            add_test(NAME ${target} COMMAND ${target} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+            set_tests_properties(${target} PROPERTIES TIMEOUT 300 LABELS unit)
+        endif()
+    endforeach()
+endif()

@@ -1,0 +1,118 @@
+/* How a graph is computed. A kernel runs a group of fused nodes, often one. plan() runs when a
+ * plan is made and may be slow; run() is the hot path and allocates nothing. `ref` runs any group
+ * node by node; the rows of `cpu` are tried first to last, and ref's stand behind them.
+ *
+ * The graph's passes (graph/plan.h) speak to devices only through this file. */
+#ifndef BACKEND_BACKEND_H
+#define BACKEND_BACKEND_H
+
+#include "graph/graph.h"
+
+#include <stdint.h>
+
+enum dtype { DTYPE_F32, DTYPE_BF16, DTYPE_U8 };
+enum mode { MODE_EVAL, MODE_TRAIN };
+enum pass { PASS_FORWARD, PASS_BACKWARD };
+
+/* One tensor of a plan: what a group reads or writes. */
+struct value {
+    struct shape shape; /* logical (N, C, H, W); dim[0] is the plan's largest batch */
+    enum dtype dtype;   /* U8: a picture, in memory (N, H, W, C) */
+    int block;          /* 0: plain, as the shape says. V > 0: (N, ceil(C/V), H, W, V), channels
+                         * past C hold zeros, in data and in grad */
+    size_t bytes;       /* of data, and of grad */
+    void *data;         /* 64-byte aligned */
+    void *grad;         /* d loss / d value, of the same dtype and layout; NULL = not wanted.
+                         * Written (not added to) by the one group that reads the value */
+};
+
+struct weight_ref {
+    const struct weight *spec;
+    float *value;  /* canonical, fp32, row-major as spec->shape */
+    float *grad;   /* canonical; NULL for buffers and when not wanted. Written, not added to */
+};
+
+enum { GROUP_MAX_NODE = 6, GROUP_MAX_WEIGHT = 10 };
+
+/* A group as its kernel sees it; lives as long as the plan. */
+struct group {
+    const struct kernel *kernel;
+    const struct node *node[GROUP_MAX_NODE]; /* in order; each feeds the next */
+    int n_node;
+    struct value *in[NODE_MAX_IN]; /* of the first node */
+    int n_in;
+    struct value *out; /* of the last node */
+    struct weight_ref weight[GROUP_MAX_WEIGHT]; /* of the nodes, in order */
+    int n_weight;
+
+    enum mode mode; /* MODE_EVAL for frozen nodes of a training plan */
+    bool backward;  /* a backward pass will follow forward */
+    bool want_dw;
+    bool want_dx[NODE_MAX_IN];
+    int max_n;
+    int n_thread;
+    int n_shard; /* gradients of weights are sums over this many parts of the batch, by pictures
+                  * n*s/n_shard .. n*(s+1)/n_shard, added in one fixed binary tree */
+    enum dtype compute; /* F32, or BF16 for mixed precision */
+    const struct backend *backend;
+
+    /* Stated by plan(): */
+    bool needs_in, needs_out; /* backward reads in[..]->data, out->data */
+    bool dx_over_in; /* backward may be given in[0]->grad == in[0]->data, and copes */
+    bool grad_over_out; /* backward may be given out->grad == out->data (implies !needs_out) */
+    size_t saved_bytes;   /* kept from forward to backward */
+    size_t scratch_bytes; /* during one run */
+
+    /* Set before run(): */
+    int n;            /* pictures in this batch, 1 .. max_n */
+    uint64_t seed, step; /* of random ops: rng_at(seed, RNG_DROPOUT, step, node id) */
+    uint64_t version; /* of the weights: packed copies of another version are stale */
+    void *saved, *scratch;
+    void *state; /* kernel->plan_size zeroed bytes, the kernel's own */
+};
+
+enum layout { LAYOUT_PLAIN, LAYOUT_BLOCKED, LAYOUT_SAME /* as the input */ };
+
+struct kernel {
+    const char *name;    /* "winograd_4x4" for `linnet bench` and the run's record */
+    const char *pattern; /* "conv2d", "batch_norm+activation+max_pool": op names joined by + */
+    enum layout in, out;
+    size_t plan_size;
+    /* Is this row right for the group? Shapes, mode, ISA, compute are set; values have shapes but
+     * no layout yet. NULL = always. */
+    bool (*fits)(const struct group *g);
+    bool (*plan)(struct group *g, struct err *e);
+    /* PASS_BACKWARD follows PASS_FORWARD of the same batch; it writes in[i]->grad where want_dx[i]
+     * and weight[i].grad where want_dw. */
+    bool (*run)(struct group *g, enum pass pass, struct err *e);
+    void (*drop)(struct group *g); /* optional */
+    /* Optional, max-pool inside: index in the input plane (h * W + w) that won each output, plain
+     * order (n, C, OH, OW), after a forward pass with backward set. */
+    bool (*decisions)(const struct group *g, int32_t *winner);
+};
+
+struct backend {
+    const struct backend_ops *ops;
+    int n_thread;
+    const struct isa *isa;  /* of cpu: which instruction set's kernels (backend/cpu/isa.h) */
+    void *state;
+};
+
+struct backend_ops {
+    const char *name;   /* "ref", "cpu" */
+    int (*count)(void); /* devices present now; 0 = skipped */
+    bool (*open)(struct backend *b, struct err *e);
+    void (*close)(struct backend *b);
+    int (*block)(const struct backend *b, enum dtype compute); /* V of LAYOUT_BLOCKED, 0 = none */
+    /* Copies between layouts and dtypes (U8 excepted), n pictures; also used by plan_read. */
+    void (*reorder)(const struct value *from, const void *src, const struct value *to, void *dst,
+                    int n, int n_thread);
+    const struct kernel *const *kernel; /* longest pattern first, NULL-ended */
+};
+extern const struct backend_ops *const backends[]; /* NULL-ended: in backend.c */
+
+/* name NULL or "auto": the fastest present. n_thread 0: parallel_threads(). */
+MUST_CHECK struct backend *backend_open(const char *name, int n_thread, struct err *e);
+void backend_close(struct backend *b);
+
+#endif

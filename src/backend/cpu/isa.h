@@ -1,0 +1,21 @@
+/* Which instruction set's kernels run: picked by cpuid, or forced with LINNET_ISA. */
+#ifndef BACKEND_CPU_ISA_H
+#define BACKEND_CPU_ISA_H
+
+#include "base/err.h"
+
+enum isa_id { ISA_ID_GENERIC, ISA_ID_AVX2, ISA_ID_AVX512, ISA_ID_AVX512BF16, ISA_COUNT };
+
+struct isa {
+    enum isa_id id;
+    const char *name; /* "generic", "avx2", "avx512", "avx512bf16" */
+    int lanes;        /* floats a vector: the V of blocked layouts */
+    bool bf16;        /* has bf16 dot products */
+};
+extern const struct isa isas[ISA_COUNT];
+
+bool isa_present(const struct isa *isa); /* on this processor */
+/* LINNET_ISA's, or the best present; ERR_DEVICE when the forced one is unknown or absent. */
+MUST_CHECK const struct isa *isa_choose(struct err *e);
+
+#endif

@@ -1,0 +1,58 @@
+/* One vector of floats for the kernels of kernel/, which are compiled once for each instruction
+ * set: width V, and loads, stores and a fused multiply-add on GCC's vector type. ISA_NAME(f) is
+ * f's name in this build: f_avx2, ... */
+#ifndef BACKEND_CPU_VEC_H
+#define BACKEND_CPU_VEC_H
+
+#include <stdint.h>
+#include <string.h>
+
+#define ISA_JOIN_(name, isa) name##_##isa
+#define ISA_JOIN(name, isa) ISA_JOIN_(name, isa)
+#define ISA_NAME(name) ISA_JOIN(name, ISA)
+
+#if defined(ISA_avx512) || defined(ISA_avx512bf16)
+enum { V = 16 };
+#else
+enum { V = 8 };
+#endif
+
+typedef float vec __attribute__((vector_size(V * 4)));
+typedef int32_t veci __attribute__((vector_size(V * 4)));
+typedef float vec_any __attribute__((vector_size(V * 4), aligned(4))); /* unaligned in memory */
+
+static inline vec vload(const float *p) /* aligned to V * 4 bytes */
+{
+    return *(const vec *)p;
+}
+static inline vec vloadu(const float *p)
+{
+    return *(const vec_any *)p;
+}
+static inline void vstore(float *p, vec v)
+{
+    *(vec *)p = v;
+}
+static inline void vstoreu(float *p, vec v)
+{
+    *(vec_any *)p = v;
+}
+static inline vec vset(float x)
+{
+    return (vec){0} + x;
+}
+static inline vec vfma(vec a, vec b, vec c) /* a * b + c: contracted where the set has it */
+{
+    return a * b + c;
+}
+/* mask is all ones or zeros a lane, as comparisons of vectors give it */
+static inline vec vselect(veci mask, vec a, vec b)
+{
+    return (vec)((mask & (veci)a) | (~mask & (veci)b));
+}
+static inline vec vmax(vec a, vec b)
+{
+    return vselect(a > b, a, b);
+}
+
+#endif

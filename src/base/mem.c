@@ -1,0 +1,116 @@
+/* aligned_alloc and memset; arenas chain blocks of 64 KiB or of the size asked for. */
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGN = 64, ARENA_BLOCK = 64 << 10 };
+
+static atomic_int fail_countdown; /* tests only: 0 = off */
+
+void mem_fail_at(int n)
+{
+    atomic_store(&fail_countdown, n);
+}
+
+static bool must_fail(void)
+{
+    return atomic_load(&fail_countdown) > 0 && atomic_fetch_sub(&fail_countdown, 1) == 1;
+}
+
+void *mem_new(size_t n, size_t size, struct err *e)
+{
+    size_t bytes;
+    void *block = NULL;
+    if (!__builtin_mul_overflow(n, size, &bytes) && bytes < SIZE_MAX - ALIGN && !must_fail()) {
+        bytes = (bytes + ALIGN) / ALIGN * ALIGN;
+        block = aligned_alloc(ALIGN, bytes);
+    }
+    if (!block) {
+        err_set(e, ERR_NOMEM, "no memory for %zu x %zu bytes", n, size);
+        return NULL;
+    }
+    return memset(block, 0, bytes);
+}
+
+void *mem_grow(void *old, size_t old_n, size_t new_n, size_t size, struct err *e)
+{
+    void *block = mem_new(new_n, size, e);
+    if (block && old) {
+        memcpy(block, old, (old_n < new_n ? old_n : new_n) * size);
+        mem_free(old);
+    }
+    return block;
+}
+
+char *mem_text(const char *text, struct err *e)
+{
+    char *copy = mem_new(strlen(text) + 1, 1, e);
+    return copy ? strcpy(copy, text) : NULL;
+}
+
+char *mem_printf(struct err *e, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    char *text = n < 0 ? NULL : mem_new((size_t)n + 1, 1, e);
+    if (!text)
+        return NULL;
+    va_start(args, fmt);
+    vsnprintf(text, (size_t)n + 1, fmt, args);
+    va_end(args);
+    return text;
+}
+
+void mem_free(void *block)
+{
+    free(block);
+}
+
+struct arena_block {
+    struct arena_block *next;
+    size_t used, size;
+    _Alignas(ALIGN) unsigned char byte[];
+};
+
+void *arena_new(struct arena *a, size_t n, size_t size, struct err *e)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX / 2) {
+        err_set(e, ERR_NOMEM, "no memory for %zu x %zu bytes", n, size);
+        return NULL;
+    }
+    bytes = (bytes + 15) / 16 * 16;
+    if (!a->block || a->block->size - a->block->used < bytes) {
+        size_t room = bytes > ARENA_BLOCK ? bytes : ARENA_BLOCK;
+        struct arena_block *b = mem_new(1, sizeof(*b) + room, e);
+        if (!b)
+            return NULL;
+        b->size = room;
+        b->next = a->block;
+        a->block = b;
+    }
+    void *at = a->block->byte + a->block->used;
+    a->block->used += bytes;
+    return at;
+}
+
+char *arena_text(struct arena *a, const char *text, struct err *e)
+{
+    char *copy = arena_new(a, strlen(text) + 1, 1, e);
+    return copy ? strcpy(copy, text) : NULL;
+}
+
+void arena_release(struct arena *a)
+{
+    while (a->block) {
+        struct arena_block *next = a->block->next;
+        mem_free(a->block);
+        a->block = next;
+    }
+}

@@ -1,0 +1,79 @@
+/* The parameter structs of the ops: what graph_add copies into a node. Zero means "as usual". */
+#ifndef OP_PARAMS_H
+#define OP_PARAMS_H
+
+#include "graph/op.h"
+
+/* "input": a graph's input. With u8 set it is a picture as the loader gives it: uint8, (N, H, W, C)
+ * in memory, logical shape (N, C, H, W); else float in logical order. */
+struct input_param {
+    struct shape shape; /* of one item, with dim[0] = 1 */
+    bool u8;
+};
+
+/* "normalize": (v / 255 - mean[c]) / std[c], torchvision's ToTensor and Normalize. */
+struct normalize_param {
+    float mean[4], std[4];
+};
+
+/* "conv2d": torch.nn.Conv2d. weight (K, C/groups, R, S), bias (K). Square or not, all may differ. */
+struct conv2d_param {
+    int out;                   /* K, output channels */
+    int kernel_h, kernel_w;
+    int stride_h, stride_w;    /* 0 = 1 */
+    int pad_h, pad_w;
+    int dilation_h, dilation_w; /* 0 = 1 */
+    int groups;                /* 0 = 1 */
+    bool no_bias;
+};
+
+/* "linear": torch.nn.Linear. Input (N, D), weight (K, D), bias (K). */
+struct linear_param {
+    int out;
+    bool no_bias;
+};
+
+/* "max_pool", "avg_pool": torch.nn.MaxPool2d, AvgPool2d. */
+struct pool_param {
+    int kernel_h, kernel_w;
+    int stride_h, stride_w; /* 0 = kernel */
+    int pad_h, pad_w;
+    bool ceil_mode;
+    bool exclude_pad; /* avg: count_include_pad=False */
+};
+
+/* "adaptive_avg_pool": torch.nn.AdaptiveAvgPool2d. */
+struct adaptive_pool_param {
+    int out_h, out_w;
+};
+
+/* "batch_norm": torch.nn.BatchNorm2d (rank 4) or 1d (rank 2). weight, bias (C), buffers
+ * running_mean, running_var, num_batches_tracked. */
+struct batch_norm_param {
+    float eps;      /* 0 = 1e-5 */
+    float momentum; /* 0 = 0.1: running = (1 - momentum) running + momentum batch */
+};
+
+/* "activation": f by its row in op/activation.def. */
+struct activation_param {
+    int kind; /* enum activation */
+};
+
+/* "dropout" (each element) and "dropout2d" (whole channels), in training only: 1/(1-p) scaling. */
+struct dropout_param {
+    float p;
+};
+
+/* "cross_entropy": inputs logits (N, K) and target (N, K), soft or one-hot; output (N, 1), the loss
+ * of each sample: -sum_k w_k t'_k log softmax(x)_k, t' = (1 - s) t + s / K
+ * (torch.nn.functional.cross_entropy, reduction="none"). */
+struct cross_entropy_param {
+    float label_smoothing;
+    const float *class_weight; /* (K) or NULL; lives as long as the graph */
+};
+
+extern const struct op op_input, op_normalize, op_conv2d, op_linear, op_max_pool, op_avg_pool,
+    op_adaptive_avg_pool, op_batch_norm, op_activation, op_dropout, op_dropout2d, op_flatten,
+    op_softmax, op_cross_entropy;
+
+#endif
