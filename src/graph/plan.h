@@ -31,6 +31,8 @@ struct plan_request {
     const struct backward_rule *const *rule; /* NULL-ended */
     int n_shard;    /* 0 = the backend's threads */
     uint64_t seed;  /* of dropout */
+    const char *const *avoid; /* NULL-ended: names of kernels not to choose ("winograd_4x4"), so that
+                               * each path can be tested alone */
     size_t memory_limit; /* bytes; 0 = what the machine has free. Beyond it: ERR_USAGE naming the
                           * largest batch that fits */
 };
