@@ -29,7 +29,7 @@ struct real_list {
     double at[OPTION_LIST_MAX];
 };
 
-union value {
+union option_value {
     bool b;
     int64_t i;
     double r;
@@ -42,8 +42,8 @@ struct option {
     const char *name; /* "lr": --lr and lr: ; '-' in the flag is '_' in YAML, either is taken */
     enum option_type type;
     size_t offset;             /* of the field in its struct */
-    union value min, max;      /* of numbers and of the items of lists; both 0 = no bound */
-    union value fallback;
+    union option_value min, max; /* of numbers and of the items of lists; both 0 = no bound */
+    union option_value fallback;
     const char *const *choice; /* the names it may take, NULL-ended; NULL for other types */
     enum scale scale;          /* for sweeps */
     const char *group;         /* heading in --help; NULL = that of the row above */
