@@ -7,29 +7,28 @@
 #define BACKEND_BACKEND_H
 
 #include "graph/graph.h"
+#include "graph/tensor.h"
 
 #include <stdint.h>
-
-enum dtype { DTYPE_F32, DTYPE_BF16, DTYPE_U8 };
-enum mode { MODE_EVAL, MODE_TRAIN };
-enum pass { PASS_FORWARD, PASS_BACKWARD };
 
 /* One tensor of a plan: what a group reads or writes. */
 struct value {
     struct shape shape; /* logical (N, C, H, W); dim[0] is the plan's largest batch */
-    enum dtype dtype;   /* U8: a picture, in memory (N, H, W, C) */
-    int block;          /* 0: plain, as the shape says. V > 0: (N, ceil(C/V), H, W, V), channels
+    /* U8: a picture, in memory (N, H, W, C). With mixed precision blocked values are BF16 and
+     * plain ones F32. */
+    enum dtype dtype;
+    int block;    /* 0: plain, as the shape says. V > 0: (N, ceil(C/V), H, W, V), channels
                          * past C hold zeros, in data and in grad */
-    size_t bytes;       /* of data, and of grad */
-    void *data;         /* 64-byte aligned */
-    void *grad;         /* d loss / d value, of the same dtype and layout; NULL = not wanted.
+    size_t bytes; /* of data, and of grad */
+    void *data;   /* 64-byte aligned */
+    void *grad;   /* d loss / d value, of the same dtype and layout; NULL = not wanted.
                          * Written (not added to) by the one group that reads the value */
 };
 
 struct weight_ref {
     const struct weight *spec;
-    float *value;  /* canonical, fp32, row-major as spec->shape */
-    float *grad;   /* canonical; NULL for buffers and when not wanted. Written, not added to */
+    float *value; /* canonical, fp32, row-major as spec->shape */
+    float *grad;  /* canonical; NULL for buffers and when not wanted. Written, not added to */
 };
 
 enum { GROUP_MAX_NODE = 6, GROUP_MAX_WEIGHT = 10 };
@@ -41,7 +40,7 @@ struct group {
     int n_node;
     struct value *in[NODE_MAX_IN]; /* of the first node */
     int n_in;
-    struct value *out; /* of the last node */
+    struct value *out;                          /* of the last node */
     struct weight_ref weight[GROUP_MAX_WEIGHT]; /* of the nodes, in order */
     int n_weight;
 
@@ -58,15 +57,14 @@ struct group {
 
     /* Stated by plan(): */
     bool needs_in, needs_out; /* backward reads in[..]->data, out->data */
-    bool dx_over_in; /* backward may be given in[0]->grad == in[0]->data, and copes */
-    bool grad_over_out; /* backward may be given out->grad == out->data (implies !needs_out) */
-    size_t saved_bytes;   /* kept from forward to backward */
-    size_t scratch_bytes; /* during one run */
+    bool dx_over_in;          /* backward may be given in[0]->grad == in[0]->data, and copes */
+    size_t saved_bytes;       /* kept from forward to backward */
+    size_t scratch_bytes;     /* during one run */
 
     /* Set before run(): */
-    int n;            /* pictures in this batch, 1 .. max_n */
+    int n;               /* pictures in this batch, 1 .. max_n */
     uint64_t seed, step; /* of random ops: rng_at(seed, RNG_DROPOUT, step, node id) */
-    uint64_t version; /* of the weights: packed copies of another version are stale */
+    uint64_t version;    /* of the weights: packed copies of another version are stale */
     void *saved, *scratch;
     void *state; /* kernel->plan_size zeroed bytes, the kernel's own */
 };
@@ -94,7 +92,7 @@ struct kernel {
 struct backend {
     const struct backend_ops *ops;
     int n_thread;
-    const struct isa *isa;  /* of cpu: which instruction set's kernels (backend/cpu/isa.h) */
+    const struct isa *isa; /* of cpu: which instruction set's kernels (backend/cpu/isa.h) */
     void *state;
 };
 
@@ -103,10 +101,11 @@ struct backend_ops {
     int (*count)(void); /* devices present now; 0 = skipped */
     bool (*open)(struct backend *b, struct err *e);
     void (*close)(struct backend *b);
-    int (*block)(const struct backend *b, enum dtype compute); /* V of LAYOUT_BLOCKED, 0 = none */
+    int (*block)(const struct backend *b,
+                 enum dtype compute); /* V of LAYOUT_BLOCKED, 0 = none */
     /* Copies between layouts and dtypes (U8 excepted), n pictures; also used by plan_read. */
-    void (*reorder)(const struct value *from, const void *src, const struct value *to, void *dst,
-                    int n, int n_thread);
+    void (*reorder)(const struct value *from, const void *src, const struct value *to,
+                    void *dst, int n, int n_thread);
     const struct kernel *const *kernel; /* longest pattern first, NULL-ended */
 };
 extern const struct backend_ops *const backends[]; /* NULL-ended: in backend.c */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { ALIGN = 64, ARENA_BLOCK = 64 << 10 };
 
@@ -113,4 +114,59 @@ void arena_release(struct arena *a)
         mem_free(a->block);
         a->block = next;
     }
+}
+
+void *mem_map(size_t bytes, struct err *e)
+{
+    void *block = must_fail() ? MAP_FAILED
+                              : mmap(NULL, bytes ? bytes : 1, PROT_READ | PROT_WRITE,
+                                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED) {
+        err_set(e, ERR_NOMEM, "no memory for %zu bytes", bytes);
+        return NULL;
+    }
+    madvise(block, bytes, MADV_HUGEPAGE); /* a hint: without it pages are small */
+    return block;
+}
+
+void mem_unmap(void *block, size_t bytes)
+{
+    if (block)
+        munmap(block, bytes ? bytes : 1);
+}
+
+/* The number behind `key` in a file of the kernel's, times unit; SIZE_MAX when there is none. */
+static size_t kernel_number(const char *path, const char *key, size_t unit)
+{
+    char line[256];
+    size_t found = SIZE_MAX, n = strlen(key);
+    FILE *f = fopen(path, "re");
+    while (f && found == SIZE_MAX && fgets(line, sizeof(line), f)) {
+        unsigned long long value;
+        if (!strncmp(line, key, n) && sscanf(line + n, "%llu", &value) == 1 &&
+            value < SIZE_MAX / unit)
+            found = (size_t)value * unit;
+    }
+    if (f)
+        fclose(f);
+    return found;
+}
+
+static size_t room_below(const char *limit_path, const char *used_path)
+{
+    size_t limit = kernel_number(limit_path, "", 1), used = kernel_number(used_path, "", 1);
+    if (limit == SIZE_MAX || used == SIZE_MAX)
+        return SIZE_MAX;
+    return limit > used ? limit - used : 0;
+}
+
+size_t mem_available(void)
+{
+    size_t least = kernel_number("/proc/meminfo", "MemAvailable:", 1024);
+    size_t group[2] = {room_below("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+                       room_below("/sys/fs/cgroup/memory/memory.limit_in_bytes",
+                                  "/sys/fs/cgroup/memory/memory.usage_in_bytes")};
+    for (int i = 0; i < 2; i++)
+        least = group[i] < least ? group[i] : least;
+    return least;
 }

@@ -17,6 +17,13 @@ MUST_CHECK char *mem_text(const char *text, struct err *e);   /* a copy */
 MUST_CHECK char *mem_printf(struct err *e, const char *fmt, ...) PRINTF(2, 3);
 void mem_free(void *block); /* NULL is fine */
 
+/* Large memory straight from the system: zeroed, on huge pages where there are any, touched only
+ * when used. The caller releases it with mem_unmap. */
+MUST_CHECK void *mem_map(size_t bytes, struct err *e);
+void mem_unmap(void *block, size_t bytes);
+/* Bytes this process may still take: what the machine has available, or the cgroup's limit. */
+size_t mem_available(void);
+
 /* Tests: the n-th allocation from now fails (1 = the next), 0 = none. */
 void mem_fail_at(int n);
 

@@ -65,8 +65,8 @@ static bool check_inputs(const struct graph *g, const struct op *op, const char 
     return true;
 }
 
-struct node *graph_add(struct graph *g, const struct op *op, const char *name, const void *param,
-                       struct node *const *in, int n_in, struct err *e)
+struct node *graph_add(struct graph *g, const struct op *op, const char *name,
+                       const void *param, struct node *const *in, int n_in, struct err *e)
 {
     if (!check_inputs(g, op, name, n_in, e))
         return NULL;

@@ -15,24 +15,24 @@ enum weight_init { INIT_ZEROS, INIT_ONES, INIT_UNIFORM }; /* uniform: +-bound */
 struct weight {
     const char *name; /* "weight", "bias", "running_mean": the state_dict's suffix */
     struct shape shape;
-    bool trained;     /* false: a buffer (running statistics), no gradient */
-    bool integer;     /* saved as int64 (num_batches_tracked) */
-    bool decay;       /* weight decay applies even when norms and biases are exempt */
+    bool trained; /* false: a buffer (running statistics), no gradient */
+    bool integer; /* saved as int64 (num_batches_tracked) */
+    bool decay;   /* weight decay applies even when norms and biases are exempt */
     enum weight_init init;
-    double bound;     /* of INIT_UNIFORM */
-    size_t offset;    /* in floats: into weights.value (trained) or weights.buffer */
+    double bound;  /* of INIT_UNIFORM */
+    size_t offset; /* in floats: into weights.value (trained) or weights.buffer */
 };
 
 enum { NODE_MAX_IN = 4, NODE_MAX_WEIGHT = 5 };
 
 struct node {
     const struct op *op;
-    const char *name;    /* "conv1": the state_dict's prefix, unique in the graph */
-    int id;              /* position in graph.node */
-    const void *param;   /* the op's parameter struct */
+    const char *name;  /* "conv1": the state_dict's prefix, unique in the graph */
+    int id;            /* position in graph.node */
+    const void *param; /* the op's parameter struct */
     int n_in;
     struct node *in[NODE_MAX_IN];
-    struct shape out;    /* dim[0] = 1 */
+    struct shape out; /* dim[0] = 1 */
     int n_weight;
     struct weight weight[NODE_MAX_WEIGHT];
 };

@@ -7,8 +7,10 @@
 #ifndef GRAPH_PLAN_H
 #define GRAPH_PLAN_H
 
-#include "backend/backend.h"
+#include "graph/tensor.h"
 #include "graph/weights.h"
+
+struct backend; /* opened with backend/backend.h, whose folder implements plans */
 
 /* Replaces the backward pass of the nodes it matches (guided back-propagation, ...). */
 struct backward_rule {
@@ -20,20 +22,23 @@ struct backward_rule {
 
 struct plan_request {
     const struct graph *graph;
-    int max_n;      /* largest batch; a shorter last one shares the arena */
+    int max_n; /* largest batch; a shorter last one shares the arena */
     enum mode mode;
     enum dtype compute; /* DTYPE_F32 or DTYPE_BF16 */
-    struct node *const *from;   /* NULL-ended: nodes that are fed, not computed. NULL: the inputs */
+    struct node *const
+        *from; /* NULL-ended: nodes that are fed, not computed. NULL: the inputs */
     struct node *const *keep;   /* NULL-ended: outputs and inner tensors that will be read */
     bool want_weights;          /* gradients of the weights that are not frozen */
     struct node *const *want;   /* NULL-ended: tensors whose gradients will be read */
     struct node *const *frozen; /* NULL-ended: run as in evaluation, no gradient of weights */
     const struct backward_rule *const *rule; /* NULL-ended */
-    int n_shard;    /* 0 = the backend's threads */
-    uint64_t seed;  /* of dropout */
-    const char *const *avoid; /* NULL-ended: names of kernels not to choose ("winograd_4x4"), so that
+    int n_shard;                             /* 0 = the backend's threads */
+    uint64_t seed;                           /* of dropout */
+    const char *const
+        *avoid; /* NULL-ended: names of kernels not to choose ("winograd_4x4"), so that
                                * each path can be tested alone */
-    size_t memory_limit; /* bytes; 0 = what the machine has free. Beyond it: ERR_USAGE naming the
+    size_t
+        memory_limit; /* bytes; 0 = what the machine has free. Beyond it: ERR_USAGE naming the
                           * largest batch that fits */
 };
 
@@ -51,9 +56,10 @@ MUST_CHECK bool plan_feed(struct plan *p, const struct node *node, const void *d
 /* Runs the batch last fed. step numbers the batch for dropout. */
 MUST_CHECK bool plan_forward(struct plan *p, uint64_t step, struct err *e);
 /* The gradient that the backward pass starts from: scale for each element of the node's output
- * (the loss: 1 / n), or, with data, data * scale (n items, float, logical order, borrowed). */
-MUST_CHECK bool plan_seed(struct plan *p, const struct node *node, const float *data, float scale,
-                          struct err *e);
+ * (the loss: 1 / n), or, with data, data * scale (n items, float, logical order, borrowed until
+ * the backward pass). The node is one of `keep` that no other node of the plan reads. */
+MUST_CHECK bool plan_seed(struct plan *p, const struct node *node, const float *data,
+                          float scale, struct err *e);
 /* ready (may be NULL) is called when the gradients of a node's weights are final. */
 MUST_CHECK bool plan_backward(struct plan *p, void (*ready)(void *ctx, const struct node *node),
                               void *ctx, struct err *e);

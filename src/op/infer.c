@@ -15,8 +15,9 @@ bool infer_window(const struct window *w, int *out, struct err *e)
     int reach = or_one(w->dilation) * (w->kernel - 1) + 1, stride = or_one(w->stride);
     int room = w->in + 2 * w->pad - reach;
     if (w->kernel < 1 || w->pad < 0 || stride < 1 || room < 0)
-        return err_set(e, ERR_SHAPE, "a window of %d does not fit into an input of %d (padding %d)",
-                       reach, w->in, w->pad);
+        return err_set(e, ERR_SHAPE,
+                       "a window of %d does not fit into an input of %d (padding %d)", reach,
+                       w->in, w->pad);
     *out = (room + (w->ceil_mode ? stride - 1 : 0)) / stride + 1;
     /* PyTorch: the last window must start inside the input or its left padding. */
     if (w->ceil_mode && (*out - 1) * stride >= w->in + w->pad)

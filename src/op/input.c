@@ -6,7 +6,8 @@ static bool input_infer(struct node *n, struct err *e)
     const struct input_param *p = n->param;
     for (int i = 0; i < p->shape.rank; i++)
         if (p->shape.dim[i] < 1)
-            return err_set(e, ERR_SHAPE, "an input of %d cells in dimension %d", p->shape.dim[i], i);
+            return err_set(e, ERR_SHAPE, "an input of %d cells in dimension %d",
+                           p->shape.dim[i], i);
     n->out = p->shape;
     return true;
 }
@@ -19,7 +20,8 @@ static bool normalize_infer(struct node *n, struct err *e)
     if (!infer_rank(n, 4, e))
         return false;
     if (n->in[0]->out.dim[1] > 4)
-        return err_set(e, ERR_SHAPE, "a picture of %d channels; at most 4", n->in[0]->out.dim[1]);
+        return err_set(e, ERR_SHAPE, "a picture of %d channels; at most 4",
+                       n->in[0]->out.dim[1]);
     n->out = n->in[0]->out;
     return true;
 }

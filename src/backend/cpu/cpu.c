@@ -1,0 +1,98 @@
+/* The table of the CPU's kernels, tried first to last, and the reorders between layouts. */
+#include "backend/cpu/cpu.h"
+
+#include "backend/cpu/isa.h"
+#include "backend/ref/ref.h"
+#include "base/bf16.h"
+#include "base/parallel.h"
+
+#include <string.h>
+
+static int one(void)
+{
+    return 1;
+}
+
+static bool open_cpu(struct backend *b, struct err *e)
+{
+    b->isa = isa_choose(e);
+    return b->isa != NULL;
+}
+
+static void close_cpu(struct backend *b)
+{
+    (void)b;
+}
+
+static int block_of(const struct backend *b, enum dtype compute)
+{
+    (void)compute;
+    return b->isa->lanes;
+}
+
+/* -- reorders: any layout and dtype to any other, a picture a task -- */
+
+struct reorder {
+    const struct value *from, *to;
+    const char *src;
+    char *dst;
+    size_t C, plane; /* channels and cells a channel */
+};
+
+static float load(const void *at, enum dtype t, size_t i)
+{
+    return t == DTYPE_F32 ? ((const float *)at)[i] : bf16_to_float(((const uint16_t *)at)[i]);
+}
+
+static void store(void *at, enum dtype t, size_t i, float f)
+{
+    if (t == DTYPE_F32)
+        ((float *)at)[i] = f;
+    else
+        ((uint16_t *)at)[i] = bf16_from_float(f);
+}
+
+static size_t place(const struct value *v, size_t plane, size_t c, size_t i)
+{
+    size_t V = v->block ? (size_t)v->block : 1;
+    return (c / V * plane + i) * V + c % V;
+}
+
+static void reorder_one(void *ctx, int n, int thread)
+{
+    const struct reorder *r = ctx;
+    (void)thread;
+    const char *src = r->src + r->from->bytes / (size_t)r->from->shape.dim[0] * (size_t)n;
+    char *dst = r->dst + r->to->bytes / (size_t)r->to->shape.dim[0] * (size_t)n;
+    size_t V = r->to->block ? (size_t)r->to->block : 1, padded = (r->C + V - 1) / V * V;
+    for (size_t c = 0; c < padded; c++)
+        for (size_t i = 0; i < r->plane; i++)
+            store(dst, r->to->dtype, place(r->to, r->plane, c, i),
+                  c < r->C ? load(src, r->from->dtype, place(r->from, r->plane, c, i)) : 0);
+}
+
+static void reorder(const struct value *from, const void *src, const struct value *to,
+                    void *dst, int n, int n_thread)
+{
+    struct reorder r = {.from = from, .to = to, .src = src, .dst = dst, .C = 1, .plane = 1};
+    const struct shape *s = &to->shape;
+    if (s->rank > 1)
+        r.C = (size_t)s->dim[1];
+    for (int i = 2; i < s->rank; i++)
+        r.plane *= (size_t)s->dim[i];
+    parallel_for(n_thread, n, reorder_one, &r);
+}
+
+static const struct kernel *const kernels[] = {
+    &ref_normalize,         &ref_conv2d,     &ref_linear,        &ref_max_pool, &ref_avg_pool,
+    &ref_adaptive_avg_pool, &ref_batch_norm, &ref_activation,    &ref_dropout,  &ref_dropout2d,
+    &ref_flatten,           &ref_softmax,    &ref_cross_entropy, NULL,
+};
+
+const struct backend_ops cpu_backend = {.name = "cpu",
+                                        .count = one,
+                                        .open = open_cpu,
+                                        .close = close_cpu,
+                                        .block = block_of,
+                                        .reorder = reorder,
+                                        .kernel = kernels};

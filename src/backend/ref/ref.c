@@ -1,0 +1,48 @@
+#include "backend/ref/ref.h"
+
+#include <string.h>
+
+static int one(void)
+{
+    return 1;
+}
+
+static bool open_ref(struct backend *b, struct err *e)
+{
+    (void)b, (void)e;
+    return true;
+}
+
+static void close_ref(struct backend *b)
+{
+    (void)b;
+}
+
+static int no_block(const struct backend *b, enum dtype compute)
+{
+    (void)b, (void)compute;
+    return 0;
+}
+
+/* ref has one layout and one dtype. */
+static void copy(const struct value *from, const void *src, const struct value *to, void *dst,
+                 int n, int n_thread)
+{
+    (void)from, (void)n_thread;
+    memcpy(dst, src,
+           shape_count(&to->shape) / (size_t)to->shape.dim[0] * (size_t)n * sizeof(float));
+}
+
+static const struct kernel *const kernels[] = {
+    &ref_normalize,         &ref_conv2d,     &ref_linear,        &ref_max_pool, &ref_avg_pool,
+    &ref_adaptive_avg_pool, &ref_batch_norm, &ref_activation,    &ref_dropout,  &ref_dropout2d,
+    &ref_flatten,           &ref_softmax,    &ref_cross_entropy, NULL,
+};
+
+const struct backend_ops ref_backend = {.name = "ref",
+                                        .count = one,
+                                        .open = open_ref,
+                                        .close = close_ref,
+                                        .block = no_block,
+                                        .reorder = copy,
+                                        .kernel = kernels};

@@ -1,0 +1,35 @@
+/* The plain reference: one row an op, plain layouts, float in memory, double in sums. */
+#ifndef BACKEND_REF_REF_H
+#define BACKEND_REF_REF_H
+
+#include "backend/backend.h"
+#include "op/params.h"
+
+extern const struct backend_ops ref_backend;
+
+extern const struct kernel ref_normalize, ref_conv2d, ref_linear, ref_max_pool, ref_avg_pool,
+    ref_adaptive_avg_pool, ref_batch_norm, ref_activation, ref_dropout, ref_dropout2d,
+    ref_flatten, ref_softmax, ref_cross_entropy;
+
+/* The extents of a rank-4 tensor, and of a rank-2 one with H = W = 1. */
+struct dims {
+    int N, C, H, W;
+};
+static inline struct dims dims_of(const struct group *g, const struct value *v)
+{
+    const struct shape *s = &v->shape;
+    return (struct dims){g->n, s->dim[1], s->rank > 2 ? s->dim[2] : 1,
+                         s->rank > 3 ? s->dim[3] : 1};
+}
+static inline size_t at4(const struct dims *d, int n, int c, int h, int w)
+{
+    return (((size_t)n * (size_t)d->C + (size_t)c) * (size_t)d->H + (size_t)h) * (size_t)d->W +
+           (size_t)w;
+}
+/* Floats of n items. */
+static inline size_t count_of(const struct group *g, const struct value *v)
+{
+    return shape_count(&v->shape) / (size_t)v->shape.dim[0] * (size_t)g->n;
+}
+
+#endif
