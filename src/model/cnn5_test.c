@@ -7,13 +7,14 @@
 #include "op/activation.h"
 #include "op/params.h"
 
-#include <cmocka.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 enum { SIDE = 32, BATCH = 3, CLASSES = 4 };
 
