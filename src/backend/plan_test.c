@@ -1,0 +1,167 @@
+/* What a plan must do whatever the network: branches add up, dropout vanishes in evaluation, frozen
+ * nodes keep their statistics, errors name what was asked. */
+#include "graph/plan.h"
+
+#include "backend/backend.h"
+#include "base/rng.h"
+#include "op/params.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { N = 2, C = 3, H = 9, W = 7, K = 5 };
+
+static struct err e;
+
+static struct node *add(struct graph *g, const struct op *op, const char *name,
+                        const void *param, struct node *in)
+{
+    struct node *n = graph_add(g, op, name, param, &in, in ? 1 : 0, &e);
+    if (!n)
+        fail_msg("%s", e.msg);
+    return n;
+}
+
+static struct node *input(struct graph *g)
+{
+    return add(g, &op_input, "x", &(struct input_param){.shape = {4, {1, C, H, W}}}, NULL);
+}
+
+static struct node *conv(struct graph *g, const char *name, struct node *in)
+{
+    struct conv2d_param p = {.out = K, .kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1};
+    return add(g, &op_conv2d, name, &p, in);
+}
+
+static struct plan *plan_of(const struct backend *b, struct graph *g, struct weights *w,
+                            struct plan_request r)
+{
+    r.graph = g;
+    r.max_n = N;
+    struct plan *p = plan_new(b, &r, w, &e);
+    if (!p)
+        fail_msg("%s", e.msg);
+    return p;
+}
+
+static void fill(float *x, size_t n, uint64_t stream)
+{
+    struct rng r = rng_at(3, RNG_TEST, stream, 0);
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)rng_normal(&r);
+}
+
+/* Two convolutions read relu(x); the gradient of x is that of the one that was seeded. */
+static void branches_add_up(void **state)
+{
+    float x[N * C * H * W], seed[N * K * H * W], dx[2][N * C * H * W];
+    fill(x, COUNT_OF(x), 1);
+    fill(seed, COUNT_OF(seed), 2);
+    struct backend *b = backend_open(*state, 2, &e);
+    struct graph *g = graph_new(&e);
+    struct node *in = input(g);
+    struct node *pool =
+        add(g, &op_max_pool, "pool", &(struct pool_param){.kernel_h = 1, .kernel_w = 1}, in);
+    struct node *left = conv(g, "left", pool), *right = conv(g, "right", pool);
+    struct weights *w = weights_new(g, &e);
+    weights_init(w, 5);
+    for (int both = 0; both < 2; both++) {
+        struct node *keep[] = {left, both ? right : NULL, NULL};
+        struct plan *p = plan_of(
+            b, g, w, (struct plan_request){.keep = keep, .want = (struct node *[]){in, NULL}});
+        assert_true(plan_feed(p, in, x, N, &e) && plan_forward(p, 0, &e));
+        assert_true(plan_seed(p, left, seed, 1, &e));
+        if (!plan_backward(p, NULL, NULL, &e) || !plan_read_grad(p, in, dx[both], &e))
+            fail_msg("%s", e.msg);
+        plan_free(p);
+    }
+    for (size_t i = 0; i < COUNT_OF(dx[0]); i++)
+        assert_float_equal(dx[0][i], dx[1][i], 1e-6);
+    assert_true(fabsf(dx[0][0]) > 0);
+    weights_free(w);
+    graph_free(g);
+    backend_close(b);
+}
+
+/* A frozen batch norm in a training plan: running statistics stand, no gradient of its weights. */
+static void frozen_nodes_stand(void **state)
+{
+    float x[N * C * H * W], first[N * K * H * W], frozen[N * K * H * W];
+    fill(x, COUNT_OF(x), 1);
+    struct backend *b = backend_open(*state, 2, &e);
+    struct graph *g = graph_new(&e);
+    struct node *in = input(g), *c = conv(g, "conv", in);
+    struct node *bn = add(g, &op_batch_norm, "bn", NULL, c);
+    struct node *drop = add(g, &op_dropout, "drop", &(struct dropout_param){0.5f}, bn);
+    struct weights *w = weights_new(g, &e);
+    weights_init(w, 5);
+    struct node *keep[] = {drop, NULL};
+    struct plan *eval = plan_of(b, g, w, (struct plan_request){.keep = keep});
+    struct plan *train =
+        plan_of(b, g, w,
+                (struct plan_request){.keep = keep,
+                                      .mode = MODE_TRAIN,
+                                      .want_weights = true,
+                                      .frozen = (struct node *[]){bn, drop, NULL}});
+    for (int i = 0; i < 2; i++) {
+        struct plan *p = i ? train : eval;
+        assert_true(plan_feed(p, in, x, N, &e) && plan_forward(p, 0, &e));
+        assert_true(plan_read(p, drop, i ? frozen : first, &e));
+    }
+    for (size_t i = 0; i < COUNT_OF(first); i++)
+        assert_float_equal(first[i], frozen[i], 1e-5);
+    for (size_t i = 0; i < g->n_value; i++)
+        w->grad[i] = 77;
+    assert_true(plan_seed(train, drop, NULL, 1, &e) && plan_backward(train, NULL, NULL, &e));
+    assert_true(*weights_at(w, bn, 2) == 0 && *weights_at(w, bn, 3) == 1);
+    assert_true(w->grad[bn->weight[0].offset] == 77); /* left alone */
+    assert_true(w->grad[c->weight[0].offset] != 77);
+    plan_free(eval);
+    plan_free(train);
+    weights_free(w);
+    graph_free(g);
+    backend_close(b);
+}
+
+static void mistakes_are_named(void **state)
+{
+    struct backend *b = backend_open(*state, 1, &e);
+    struct graph *g = graph_new(&e);
+    struct node *in = input(g), *c = conv(g, "conv", in);
+    struct weights *w = weights_new(g, &e);
+    struct plan *p =
+        plan_of(b, g, w, (struct plan_request){.keep = (struct node *[]){c, NULL}});
+    float x[N * C * H * W] = {0};
+    assert_false(plan_forward(p, 0, &e));
+    assert_false(plan_feed(p, c, x, N, &e));
+    assert_string_equal(e.msg, "conv is not fed in this plan");
+    assert_false(plan_feed(p, in, x, N + 1, &e));
+    assert_false(plan_seed(p, c, NULL, 1, &e));
+    assert_false(plan_read_grad(p, in, x, &e));
+    assert_null(graph_add(g, &op_linear, "fc", &(struct linear_param){.out = 3}, &c, 1, &e));
+    assert_string_equal(e.msg, "fc: linear needs an input of 1 dimensions, conv gives 5x9x7");
+    assert_null(backend_open("gpu9", 1, &e));
+    plan_free(p);
+    weights_free(w);
+    graph_free(g);
+    backend_close(b);
+}
+
+int main(void)
+{
+    static char ref[] = "ref", cpu[] = "cpu";
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(branches_add_up, ref),
+        cmocka_unit_test_prestate(branches_add_up, cpu),
+        cmocka_unit_test_prestate(frozen_nodes_stand, ref),
+        cmocka_unit_test_prestate(frozen_nodes_stand, cpu),
+        cmocka_unit_test_prestate(mistakes_are_named, ref),
+        cmocka_unit_test_prestate(mistakes_are_named, cpu),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
