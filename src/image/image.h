@@ -16,8 +16,8 @@ struct image {
 enum image_note {
     IMAGE_NOTE_GREY = 1 << 0,
     IMAGE_NOTE_PALETTE = 1 << 1,
-    IMAGE_NOTE_ALPHA = 1 << 2,     /* composited on the stated background */
-    IMAGE_NOTE_16_BIT = 1 << 3,    /* v >> 8 */
+    IMAGE_NOTE_ALPHA = 1 << 2,  /* composited on the stated background */
+    IMAGE_NOTE_16_BIT = 1 << 3, /* v >> 8 */
     IMAGE_NOTE_CMYK = 1 << 4,
     IMAGE_NOTE_ROTATED = 1 << 5,   /* EXIF orientation was applied */
     IMAGE_NOTE_ANIMATED = 1 << 6,  /* the first frame was taken */
