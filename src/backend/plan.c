@@ -267,6 +267,12 @@ const char *plan_describe(const struct plan *p, int i)
     return i < p->n_step ? p->step[i]->text : NULL;
 }
 
+struct plan_choice plan_chosen(const struct plan *p, int i)
+{
+    const struct group *g = &p->step[i]->group;
+    return (struct plan_choice){g->node[0]->name, g->kernel->name};
+}
+
 void plan_time(struct plan *p, bool on)
 {
     p->timed = on;

@@ -216,29 +216,46 @@ static bool avoided(const struct plan_request *r, const struct kernel *k)
     return false;
 }
 
-static bool choose(struct plan *p, const struct plan_request *r, const struct node *n,
-                   struct step *s, struct err *e)
+static const char *chosen_before(const struct plan_request *r, const struct node *n)
 {
-    struct group blank = s->group;
+    for (const struct plan_choice *c = r->choice; c && c->node; c++)
+        if (!strcmp(c->node, n->name))
+            return c->kernel;
+    return NULL;
+}
+
+/* May kernel k run the group that starts at n? Fills g if so. */
+static bool suits(struct plan *p, const struct plan_request *r, const struct node *n,
+                  const struct kernel *k, struct group *g)
+{
     bool ruled = fact_of(p, n)->rule;
-    for (const struct kernel *const *k = p->backend->ops->kernel; *k; k++) {
-        struct group *g = &s->group;
-        *g = blank;
-        g->kernel = *k;
-        if (avoided(r, *k) || !matches(p, r->graph, n, (*k)->pattern, g) ||
-            (ruled && ((*k)->in == LAYOUT_BLOCKED || (*k)->out == LAYOUT_BLOCKED)))
-            continue;
-        fill_facts(p, r, g);
-        struct value in[NODE_MAX_IN], out = {.shape = g->node[g->n_node - 1]->out};
-        for (int i = 0; i < g->n_in; i++) {
-            in[i] = resolved(p, n->in[i])->tensor->value;
-            g->in[i] = &in[i];
-        }
-        out.shape.dim[0] = p->max_n;
-        g->out = &out;
-        if (!(*k)->fits || (*k)->fits(g))
-            return true;
+    g->kernel = k;
+    if (avoided(r, k) || !matches(p, r->graph, n, k->pattern, g) ||
+        (ruled && (k->in == LAYOUT_BLOCKED || k->out == LAYOUT_BLOCKED)))
+        return false;
+    fill_facts(p, r, g);
+    struct value in[NODE_MAX_IN], out = {.shape = g->node[g->n_node - 1]->out};
+    for (int i = 0; i < g->n_in; i++) {
+        in[i] = resolved(p, n->in[i])->tensor->value;
+        g->in[i] = &in[i];
     }
+    out.shape.dim[0] = p->max_n;
+    g->out = &out;
+    return !k->fits || k->fits(g);
+}
+
+/* The kernel that a record or profile names, or else the first of the table that fits. */
+static bool choose(struct plan *p, const struct plan_request *r, const struct node *n,
+                   struct group *g, struct err *e)
+{
+    const struct group blank = *g;
+    const char *name = chosen_before(r, n);
+    for (int any = name ? 0 : 1; any < 2; any++)
+        for (const struct kernel *const *k = p->backend->ops->kernel; *k; k++) {
+            *g = blank;
+            if ((any || !strcmp((*k)->name, name)) && suits(p, r, n, *k, g))
+                return true;
+        }
     return err_set(e, ERR_DEVICE, "%s: %s has no kernel for %s here", n->name,
                    p->backend->ops->name, n->op->name);
 }
@@ -384,14 +401,14 @@ bool plan_build(struct plan *p, const struct plan_request *r, struct err *e)
             f->tensor->readers = f->readers;
             continue;
         }
-        /* Chosen in a step of its own shape, then added behind what it needs. */
-        struct step trial = {.group = {.max_n = p->max_n,
-                                       .n_thread = p->backend->n_thread,
-                                       .n_shard = p->n_shard,
-                                       .compute = p->compute,
-                                       .backend = p->backend,
-                                       .seed = p->seed}};
-        if (!choose(p, r, n, &trial, e) || !add_group(p, &trial.group, e))
+        /* Chosen first, then added behind the reorders and forks that it needs. */
+        struct group group = {.max_n = p->max_n,
+                              .n_thread = p->backend->n_thread,
+                              .n_shard = p->n_shard,
+                              .compute = p->compute,
+                              .backend = p->backend,
+                              .seed = p->seed};
+        if (!choose(p, r, n, &group, e) || !add_group(p, &group, e))
             return false;
     }
     for (int i = 0; i < p->n_step; i++)

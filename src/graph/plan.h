@@ -20,6 +20,12 @@ struct backward_rule {
     void (*apply)(const float *x, const float *y, const float *dy, float *dx, size_t count);
 };
 
+/* "This node's group is run by that kernel": from a run's record or this machine's profile. */
+struct plan_choice {
+    const char *node;   /* first of its group */
+    const char *kernel; /* its name */
+};
+
 struct plan_request {
     const struct graph *graph;
     int max_n; /* largest batch; a shorter last one shares the arena */
@@ -76,6 +82,8 @@ size_t plan_bytes(const struct plan *p); /* the arena: tensors, saved, scratch *
 /* Group i as a line for people and records: "conv1: normalize+conv2d, first_layer, 16c". NULL past
  * the end. Valid as long as the plan. */
 const char *plan_describe(const struct plan *p, int i);
+/* What was chosen for group i, for a later request's `choice`: texts live as long as the plan. */
+struct plan_choice plan_chosen(const struct plan *p, int i);
 /* Seconds spent in group i so far, forward and backward, when timing was asked for. */
 void plan_time(struct plan *p, bool on);
 void plan_seconds(const struct plan *p, int i, double *forward, double *backward);
