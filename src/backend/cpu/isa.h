@@ -18,4 +18,20 @@ bool isa_present(const struct isa *isa); /* on this processor */
 /* LINNET_ISA's, or the best present; ERR_DEVICE when the forced one is unknown or absent. */
 MUST_CHECK const struct isa *isa_choose(struct err *e);
 
+/* A kernel's builds: ISA_EXTERN declares name_generic, ..., ISA_BUILDS lists them by isa->id. */
+#if defined(__x86_64__)
+#define ISA_EXTERN(type, name)                                                                 \
+    extern type name##_generic, name##_avx2, name##_avx512, name##_avx512bf16
+#define ISA_BUILDS(name)                                                                       \
+    {                                                                                          \
+        &name##_generic, &name##_avx2, &name##_avx512, &name##_avx512bf16                      \
+    }
+#else
+#define ISA_EXTERN(type, name) extern type name##_generic
+#define ISA_BUILDS(name)                                                                       \
+    {                                                                                          \
+        &name##_generic                                                                        \
+    }
+#endif
+
 #endif

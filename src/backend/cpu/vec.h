@@ -8,8 +8,10 @@
 #include <string.h>
 
 #define ISA_JOIN_(name, isa) name##_##isa
-#define ISA_JOIN(name, isa) ISA_JOIN_(name, isa)
-#define ISA_NAME(name) ISA_JOIN(name, ISA)
+#define ISA_JOIN(name, isa)  ISA_JOIN_(name, isa)
+#define ISA_NAME(name)       ISA_JOIN(name, ISA)
+/* For functions whose constant arguments shape the code: loops unroll, arrays stay in registers. */
+#define FORCE_INLINE inline __attribute__((always_inline))
 
 #if defined(ISA_avx512) || defined(ISA_avx512bf16)
 enum { V = 16 };
@@ -39,7 +41,7 @@ static inline void vstoreu(float *p, vec v)
 }
 static inline vec vset(float x)
 {
-    return (vec){0} + x;
+    return x - (vec){0}; /* folds: x - 0 is x, where x + 0 is not for -0 */
 }
 static inline vec vfma(vec a, vec b, vec c) /* a * b + c: contracted where the set has it */
 {

@@ -1,0 +1,283 @@
+/* Own convolution kernels against oneDNN's best (direct or Winograd, blocked layouts), in GFLOP/s
+ * of a direct convolution: bench/conv [own] [bf16] [cpu] [batch=16] [threads=2] [name ...]. Each
+ * number is the median of the repeats; `own` leaves oneDNN out; `cpu` takes the process's own time,
+ * for one thread on a machine that is not idle. */
+#include "backend/cpu/winograd.h"
+#include "base/mem.h"
+
+#include <oneapi/dnnl/dnnl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { REPEATS = 7, PASSES = 3 };
+static const char *const pass_names[PASSES] = {"forward", "data", "weights"};
+
+struct layer {
+    const char *name;
+    int c, k, size;
+};
+
+/* The 3x3 layers of the three cnn5 networks, VGG-19 and ResNet. */
+static const struct layer layers[] = {
+    {"a2", 32, 32, 128},    {"a3", 32, 32, 64},      {"a4", 32, 32, 32},
+    {"a5", 32, 32, 16},     {"b2", 32, 64, 128},     {"b3", 64, 128, 64},
+    {"b4", 128, 256, 32},   {"b5", 256, 512, 16},    {"c2", 512, 256, 128},
+    {"c3", 256, 128, 64},   {"c4", 128, 64, 32},     {"c5", 64, 32, 16},
+    {"vgg1", 64, 64, 224},  {"vgg2", 128, 128, 112}, {"vgg4", 512, 512, 28},
+    {"vgg5", 512, 512, 14}, {"res1", 64, 64, 56},    {"res4", 512, 512, 7},
+};
+
+static clockid_t clock_used = CLOCK_MONOTONIC;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(clock_used, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double d = *(const double *)a - *(const double *)b;
+    return (d > 0) - (d < 0);
+}
+
+static double median_s(void (*run)(void *ctx), void *ctx)
+{
+    double s[REPEATS], first = now();
+    run(ctx);
+    first = now() - first;
+    int inner = first < 0.01 ? (int)(0.01 / (first + 1e-6)) + 1 : 1;
+    int repeats = first > 0.5 ? 3 : REPEATS;
+    for (int i = 0; i < repeats; i++) {
+        s[i] = now();
+        for (int j = 0; j < inner; j++)
+            run(ctx);
+        s[i] = (now() - s[i]) / inner;
+    }
+    qsort(s, (size_t)repeats, sizeof(s[0]), compare);
+    return s[repeats / 2];
+}
+
+/* -- own -- */
+
+struct own {
+    const struct wino_ops *ops;
+    struct wino_shape shape;
+    int n_thread, pass;
+    void *x, *y, *u, *scratch;
+    float *w, *bias;
+};
+
+static void own_run(void *ctx)
+{
+    struct own *o = ctx;
+    struct wino_shape s = o->shape;
+    if (o->pass == 2) {
+        o->ops->grad(&(struct wino_grad){s, o->x, o->y, o->w, o->bias, o->scratch, o->n_thread,
+                                         o->n_thread});
+        return;
+    }
+    bool back = o->pass == 1;
+    if (back)
+        s.c = o->shape.k, s.k = o->shape.c;
+    o->ops->pack(&s, o->w, back, o->u, o->n_thread);
+    o->ops->conv(&(struct wino_conv){s, back ? o->y : o->x, back ? o->x : o->y, o->u,
+                                     back ? NULL : o->bias, o->scratch, o->n_thread});
+}
+
+static void *fill(size_t bytes, bool half)
+{
+    struct err e;
+    uint32_t *block = mem_new(bytes, 1, &e), state = 1;
+    if (!block)
+        exit(1);
+    for (size_t i = 0; i < bytes / 4; i++) {
+        state = state * 1664525 + 1013904223;
+        float f = (float)(state >> 8) / 16777216.0f - 0.5f;
+        memcpy(&block[i], &f, 4);
+        if (half)
+            block[i] = (block[i] & 0xffff0000u) | block[i] >> 16;
+    }
+    return block;
+}
+
+static void own_layer(const struct isa *isa, const struct wino_shape *s, int n_thread,
+                      double seconds[PASSES])
+{
+    size_t V = (size_t)isa->lanes, plane = (size_t)(s->n * s->h * s->w);
+    size_t element = s->half ? 2 : 4;
+    struct own o = {.ops = wino_ops(isa), .shape = *s, .n_thread = n_thread};
+    struct wino_shape back = *s;
+    back.c = s->k, back.k = s->c;
+    size_t bytes = o.ops->scratch_grad(s, n_thread, n_thread);
+    size_t more[] = {o.ops->scratch_conv(s, n_thread), o.ops->scratch_conv(&back, n_thread)};
+    for (int i = 0; i < 2; i++)
+        bytes = more[i] > bytes ? more[i] : bytes;
+    size_t packed = o.ops->packed_bytes(s), other = o.ops->packed_bytes(&back);
+    o.x = fill(plane * (((size_t)s->c + V - 1) / V * V) * element, s->half);
+    o.y = fill(plane * (((size_t)s->k + V - 1) / V * V) * element, s->half);
+    o.w = fill((size_t)(s->k * s->c * 9) * 4, false);
+    o.bias = fill((size_t)s->k * 4, false);
+    o.u = fill(packed > other ? packed : other, false);
+    o.scratch = fill(bytes, false);
+    for (o.pass = 0; o.pass < PASSES; o.pass++)
+        seconds[o.pass] = median_s(own_run, &o);
+    void *all[] = {o.x, o.y, o.w, o.bias, o.u, o.scratch};
+    for (size_t i = 0; i < COUNT_OF(all); i++)
+        mem_free(all[i]);
+}
+
+/* -- oneDNN -- */
+
+static void ok(dnnl_status_t s, const char *what)
+{
+    if (s != dnnl_success) {
+        fprintf(stderr, "conv: oneDNN: %s: status %d\n", what, (int)s);
+        exit(1);
+    }
+}
+
+struct peer {
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    dnnl_primitive_t primitive;
+    dnnl_exec_arg_t arg[4];
+    int n_arg;
+};
+
+static void peer_run(void *ctx)
+{
+    struct peer *p = ctx;
+    ok(dnnl_primitive_execute(p->primitive, p->stream, p->n_arg, p->arg), "execute");
+    ok(dnnl_stream_wait(p->stream), "wait");
+}
+
+static dnnl_status_t describe(const struct wino_shape *s, int pass, dnnl_alg_kind_t algorithm,
+                              dnnl_convolution_desc_t *d)
+{
+    dnnl_dims_t x = {s->n, s->c, s->h, s->w}, y = {s->n, s->k, s->h, s->w};
+    dnnl_dims_t w = {s->k, s->c, 3, 3}, b = {s->k}, one = {1, 1};
+    dnnl_data_type_t type = s->half ? dnnl_bf16 : dnnl_f32;
+    dnnl_memory_desc_t xd, yd, wd, bd;
+    ok(dnnl_memory_desc_init_by_tag(&xd, 4, x, type, dnnl_format_tag_any), "x");
+    ok(dnnl_memory_desc_init_by_tag(&yd, 4, y, type, dnnl_format_tag_any), "y");
+    dnnl_data_type_t w_type = pass == 2 ? dnnl_f32 : type;
+    ok(dnnl_memory_desc_init_by_tag(&wd, 4, w, w_type, dnnl_format_tag_any), "w");
+    ok(dnnl_memory_desc_init_by_tag(&bd, 1, b, dnnl_f32, dnnl_x), "b");
+    if (pass == 0)
+        return dnnl_convolution_forward_desc_init(d, dnnl_forward_training, algorithm, &xd, &wd,
+                                                  &bd, &yd, one, one, one);
+    if (pass == 1)
+        return dnnl_convolution_backward_data_desc_init(d, algorithm, &xd, &wd, &yd, one, one,
+                                                        one);
+    return dnnl_convolution_backward_weights_desc_init(d, algorithm, &xd, &wd, &bd, &yd, one,
+                                                       one, one);
+}
+
+static void bind(struct peer *p, dnnl_primitive_desc_t pd, dnnl_query_t query, int arg)
+{
+    const dnnl_memory_desc_t *md = dnnl_primitive_desc_query_md(pd, query, 0);
+    if (!md || md->ndims == 0)
+        return;
+    p->arg[p->n_arg].arg = arg;
+    ok(dnnl_memory_create(&p->arg[p->n_arg++].memory, md, p->engine, DNNL_MEMORY_ALLOCATE),
+       "memory");
+}
+
+/* Seconds, or 0 when oneDNN has no such implementation. */
+static double peer_layer(struct peer *p, const struct wino_shape *s, int pass,
+                         dnnl_alg_kind_t algorithm)
+{
+    dnnl_convolution_desc_t d;
+    dnnl_primitive_desc_t pd;
+    if (describe(s, pass, algorithm, &d) != dnnl_success ||
+        dnnl_primitive_desc_create(&pd, &d, NULL, p->engine, NULL) != dnnl_success)
+        return 0;
+    p->n_arg = 0;
+    bind(p, pd, pass == 1 ? dnnl_query_diff_src_md : dnnl_query_src_md,
+         pass == 1 ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC);
+    bind(p, pd, pass == 2 ? dnnl_query_diff_weights_md : dnnl_query_weights_md,
+         pass == 2 ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS);
+    bind(p, pd, pass == 0 ? dnnl_query_dst_md : dnnl_query_diff_dst_md,
+         pass == 0 ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST);
+    if (pass != 1) {
+        dnnl_memory_desc_t bd;
+        dnnl_dims_t b = {s->k};
+        ok(dnnl_memory_desc_init_by_tag(&bd, 1, b, dnnl_f32, dnnl_x), "bias");
+        p->arg[p->n_arg].arg = pass == 0 ? DNNL_ARG_BIAS : DNNL_ARG_DIFF_BIAS;
+        ok(dnnl_memory_create(&p->arg[p->n_arg++].memory, &bd, p->engine, DNNL_MEMORY_ALLOCATE),
+           "bias");
+    }
+    ok(dnnl_primitive_create(&p->primitive, pd), "primitive");
+    double seconds = median_s(peer_run, p);
+    dnnl_primitive_destroy(p->primitive);
+    for (int i = 0; i < p->n_arg; i++)
+        dnnl_memory_destroy(p->arg[i].memory);
+    dnnl_primitive_desc_destroy(pd);
+    return seconds;
+}
+
+static void one_layer(const struct layer *l, const struct isa *isa, bool half, int batch,
+                      int n_thread, struct peer *peer)
+{
+    struct wino_shape s = {batch, l->c, l->k, l->size, l->size, half};
+    double work = 18e-9 * s.n * (double)s.h * s.w * s.c * s.k, own[PASSES];
+    own_layer(isa, &s, n_thread, own);
+    printf("%-5s %3d to %3d, %3d ", l->name, l->c, l->k, l->size);
+    for (int pass = 0; pass < PASSES; pass++) {
+        printf(" %s %5.0f", pass_names[pass], work / own[pass]);
+        if (!peer)
+            continue;
+        double direct = peer_layer(peer, &s, pass, dnnl_convolution_direct);
+        double winograd = half ? 0 : peer_layer(peer, &s, pass, dnnl_convolution_winograd);
+        double best = winograd > 0 && winograd < direct ? winograd : direct;
+        printf(" (%4.0f %4.0f %4.2fx)", work / direct, winograd > 0 ? work / winograd : 0,
+               best / own[pass]);
+    }
+    printf("\n");
+    fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    struct err e = {0};
+    const struct isa *isa = isa_choose(&e);
+    int batch = 16, n_thread = 2, n_name = 0;
+    bool own_only = false, half = false;
+    if (!isa) {
+        fprintf(stderr, "conv: %s\n", e.msg);
+        return 1;
+    }
+    for (int i = 1; i < argc; i++) {
+        if (sscanf(argv[i], "batch=%d", &batch) == 1 ||
+            sscanf(argv[i], "threads=%d", &n_thread) == 1)
+            continue;
+        if (strcmp(argv[i], "own") == 0)
+            own_only = true;
+        else if (strcmp(argv[i], "bf16") == 0)
+            half = true;
+        else if (strcmp(argv[i], "cpu") == 0)
+            clock_used = CLOCK_PROCESS_CPUTIME_ID;
+        else
+            argv[1 + n_name++] = argv[i];
+    }
+    struct peer peer;
+    ok(dnnl_engine_create(&peer.engine, dnnl_cpu, 0), "engine");
+    ok(dnnl_stream_create(&peer.stream, peer.engine, dnnl_stream_default_flags), "stream");
+    printf(
+        "%s, batch %d, %d threads, GFLOP/s: own (oneDNN direct, Winograd, own over its best)\n",
+        isa->name, batch, n_thread);
+    for (size_t i = 0; i < COUNT_OF(layers); i++) {
+        bool wanted = n_name == 0;
+        for (int j = 0; j < n_name; j++)
+            wanted |= strncmp(layers[i].name, argv[1 + j], strlen(argv[1 + j])) == 0;
+        if (wanted)
+            one_layer(&layers[i], isa, half, batch, n_thread, own_only ? NULL : &peer);
+    }
+    dnnl_stream_destroy(peer.stream);
+    dnnl_engine_destroy(peer.engine);
+    return 0;
+}

@@ -1,0 +1,93 @@
+/* The matrix products of Winograd's 36 points. U is packed as (points, ceil(K/2V), C, 2V): panels of
+ * two vectors of K; the other operand is broadcast a float at a time.
+ *
+ * What matters here is that accumulators stay in registers: every loop over them has constant
+ * bounds and is unrolled, and a broadcast is one named value used by its two multiply-adds. */
+#ifndef BACKEND_CPU_KERNEL_WINO_GEMM_H
+#define BACKEND_CPU_KERNEL_WINO_GEMM_H
+
+#include "backend/cpu/vec.h"
+
+#include <stddef.h>
+
+enum {
+    PANEL = 2 * V,
+    GEMM_ROWS = V == 16 ? 14 : 6, /* rows x 2 accumulators, in 32 or 16 registers */
+    GRAD_ROWS = V == 16 ? 8 : 4,
+};
+
+/* M[row][two vectors of K] = sum over c of v[row][c] * u[c][..] for `rows` tiles. v is
+ * (ceil(C/V), tiles, V), its blocks of channels v_block floats apart; the second vector goes to
+ * m + m_block, or nowhere with width 1. */
+static FORCE_INLINE void gemm_rows(int rows, int width, const float *v, size_t v_block,
+                                   const float *u, int n_c, float *m, size_t m_block)
+{
+    vec acc[GEMM_ROWS][2];
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++)
+        acc[r][0] = acc[r][1] = vset(0);
+    for (int c0 = 0; c0 < n_c; c0 += V, v += v_block) {
+        const float *row = v, *end = v + (n_c - c0 < V ? n_c - c0 : V);
+        for (; row < end; row++, u += PANEL) {
+            vec u0 = vload(u), u1 = width == 2 ? vload(u + V) : u0;
+#pragma GCC unroll 16
+            for (int r = 0; r < rows; r++) {
+                vec x = vset(row[r * V]);
+                acc[r][0] = vfma(x, u0, acc[r][0]);
+                if (width == 2)
+                    acc[r][1] = vfma(x, u1, acc[r][1]);
+            }
+        }
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++) {
+        vstore(m + r * V, acc[r][0]);
+        if (width == 2)
+            vstore(m + m_block + r * V, acc[r][1]);
+    }
+}
+
+static FORCE_INLINE void gemm_any(int rows, int width, const float *v, size_t v_block,
+                                  const float *u, int n_c, float *m, size_t m_block)
+{
+#define ROWS(n)                                                                                \
+    case n:                                                                                    \
+        if (n <= GEMM_ROWS)                                                                    \
+            gemm_rows(n <= GEMM_ROWS ? n : 1, width, v, v_block, u, n_c, m, m_block);          \
+        break;
+    switch (rows) {
+        ROWS(1)
+        ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11)
+            ROWS(12) ROWS(13) ROWS(14)
+    }
+#undef ROWS
+}
+
+/* du[c][two vectors of K] += sum over tiles of v[tile][c] * z[tile][..] for GRAD_ROWS channels;
+ * the second vector of K lies z_block floats after the first. */
+static FORCE_INLINE void grad_rows(int width, const float *v, const float *z, size_t z_block,
+                                   int n_tile, float *du)
+{
+    vec acc[GRAD_ROWS][2];
+#pragma GCC unroll 16
+    for (int r = 0; r < GRAD_ROWS; r++)
+        acc[r][0] = acc[r][1] = vset(0);
+    for (int t = 0; t < n_tile; t++, v += V, z += V) {
+        vec z0 = vload(z), z1 = width == 2 ? vload(z + z_block) : z0;
+#pragma GCC unroll 16
+        for (int r = 0; r < GRAD_ROWS; r++) {
+            vec x = vset(v[r]);
+            acc[r][0] = vfma(x, z0, acc[r][0]);
+            if (width == 2)
+                acc[r][1] = vfma(x, z1, acc[r][1]);
+        }
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < GRAD_ROWS; r++) {
+        vstore(du + r * PANEL, vload(du + r * PANEL) + acc[r][0]);
+        if (width == 2)
+            vstore(du + r * PANEL + V, vload(du + r * PANEL + V) + acc[r][1]);
+    }
+}
+
+#endif

@@ -1,0 +1,173 @@
+/* Tiles of 4 x 4 outputs: where they lie, and the two-dimensional transforms between blocked
+ * activations and the 36 points of a tile. A point's matrix is (blocks of channels, tiles, V). */
+#ifndef BACKEND_CPU_KERNEL_WINO_TILE_H
+#define BACKEND_CPU_KERNEL_WINO_TILE_H
+
+#include "backend/cpu/kernel/wino_math.h"
+#include "backend/cpu/winograd.h"
+
+/* Ceiling division of positive numbers. */
+static inline int blocks_of(int n, int size)
+{
+    return (n + size - 1) / size;
+}
+
+static inline int max_of(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+static inline int min_of(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* A plane h x w as tiles; tile numbers run over pictures, rows, columns. */
+struct tiling {
+    int h, w, rows, columns;
+};
+
+struct tile {
+    int picture, y, x; /* of its first output */
+};
+
+static inline struct tiling tiling_of(const struct wino_shape *s)
+{
+    return (struct tiling){s->h, s->w, blocks_of(s->h, TILE), blocks_of(s->w, TILE)};
+}
+
+static inline struct tile tile_at(const struct tiling *g, int i)
+{
+    int per_picture = g->rows * g->columns, in_picture = i % per_picture;
+    return (struct tile){i / per_picture, in_picture / g->columns * TILE,
+                         in_picture % g->columns * TILE};
+}
+
+static inline struct tile tile_next(const struct tiling *g, struct tile t)
+{
+    t.x += TILE;
+    if (t.x >= g->w) {
+        t.x = 0;
+        t.y += TILE;
+    }
+    if (t.y >= g->h) {
+        t.y = 0;
+        t.picture++;
+    }
+    return t;
+}
+
+/* Copies side x side vectors at (y, x) of a plane, those outside of it as zeros. */
+static inline void tile_copy(const struct tiling *g, const float *plane, int y, int x, int side,
+                             float *patch)
+{
+    for (int i = 0; i < side; i++)
+        for (int j = 0; j < side; j++, patch += V) {
+            bool inside = y + i >= 0 && y + i < g->h && x + j >= 0 && x + j < g->w;
+            vstore(patch,
+                   inside ? vload(plane + ((ptrdiff_t)(y + i) * g->w + x + j) * V) : vset(0));
+        }
+}
+
+/* The 6 x 6 inputs around a tile to its 36 points, `step` floats apart. plane: h x w vectors. */
+static FORCE_INLINE void tile_input(const struct tiling *g, struct tile t, const float *plane,
+                                    float *v, size_t step)
+{
+    _Alignas(64) float patch[POINTS * V];
+    vec row[PATCH][PATCH];
+    const float *from = plane + ((ptrdiff_t)(t.y - 1) * g->w + t.x - 1) * V;
+    ptrdiff_t stride = (ptrdiff_t)g->w * V;
+    if (t.y < 1 || t.x < 1 || t.y + TILE >= g->h || t.x + TILE >= g->w) {
+        tile_copy(g, plane, t.y - 1, t.x - 1, PATCH, patch);
+        from = patch;
+        stride = PATCH * V;
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < PATCH; i++) {
+        vec d[PATCH];
+#pragma GCC unroll 6
+        for (int j = 0; j < PATCH; j++)
+            d[j] = vload(from + i * stride + j * V);
+        wino_input(d, row[i]);
+    }
+#pragma GCC unroll 6
+    for (int j = 0; j < PATCH; j++) {
+        vec d[PATCH], out[PATCH];
+#pragma GCC unroll 6
+        for (int i = 0; i < PATCH; i++)
+            d[i] = row[i][j];
+        wino_input(d, out);
+#pragma GCC unroll 6
+        for (int i = 0; i < PATCH; i++)
+            vstore(v + (size_t)(i * PATCH + j) * step, out[i]);
+    }
+}
+
+/* 36 points to the tile's 4 x 4 outputs, plus bias, clipped at the plane's edge. */
+static FORCE_INLINE void tile_output(const struct tiling *g, struct tile t, const float *m,
+                                     size_t step, vec bias, float *plane)
+{
+    vec col[TILE][PATCH];
+#pragma GCC unroll 6
+    for (int j = 0; j < PATCH; j++) {
+        vec d[PATCH], out[TILE];
+#pragma GCC unroll 6
+        for (int i = 0; i < PATCH; i++)
+            d[i] = vload(m + (size_t)(i * PATCH + j) * step);
+        wino_output(d, out);
+#pragma GCC unroll 4
+        for (int i = 0; i < TILE; i++)
+            col[i][j] = out[i];
+    }
+    int rows = min_of(TILE, g->h - t.y), columns = min_of(TILE, g->w - t.x);
+    float *to = plane + ((ptrdiff_t)t.y * g->w + t.x) * V;
+#pragma GCC unroll 4
+    for (int i = 0; i < TILE; i++) {
+        vec out[TILE];
+        wino_output(col[i], out);
+        if (i >= rows)
+            return;
+#pragma GCC unroll 4
+        for (int j = 0; j < TILE; j++)
+            if (j < columns)
+                vstore(to + ((ptrdiff_t)i * g->w + j) * V, out[j] + bias);
+    }
+}
+
+/* The 4 x 4 output gradients of a tile to its 36 points; returns their sum. */
+static FORCE_INLINE vec tile_gradient(const struct tiling *g, struct tile t, const float *plane,
+                                      float *z, size_t step)
+{
+    _Alignas(64) float patch[TILE * TILE * V];
+    vec col[PATCH][TILE], sum = vset(0);
+    const float *from = plane + ((ptrdiff_t)t.y * g->w + t.x) * V;
+    ptrdiff_t stride = (ptrdiff_t)g->w * V;
+    if (t.y + TILE > g->h || t.x + TILE > g->w) {
+        tile_copy(g, plane, t.y, t.x, TILE, patch);
+        from = patch;
+        stride = TILE * V;
+    }
+#pragma GCC unroll 4
+    for (int j = 0; j < TILE; j++) {
+        vec d[TILE], out[PATCH];
+#pragma GCC unroll 4
+        for (int i = 0; i < TILE; i++)
+            d[i] = vload(from + i * stride + j * V);
+        sum += (d[0] + d[1]) + (d[2] + d[3]);
+        wino_gradient(d, out);
+#pragma GCC unroll 6
+        for (int i = 0; i < PATCH; i++)
+            col[i][j] = out[i];
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < PATCH; i++) {
+        vec out[PATCH];
+        wino_gradient(col[i], out);
+#pragma GCC unroll 6
+        for (int j = 0; j < PATCH; j++)
+            vstore(z + (size_t)(i * PATCH + j) * step, out[j]);
+    }
+    return sum;
+}
+
+#endif

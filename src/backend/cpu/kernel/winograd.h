@@ -1,0 +1,18 @@
+/* What the sources of Winograd export to each other, per instruction set. */
+#ifndef BACKEND_CPU_KERNEL_WINOGRAD_H
+#define BACKEND_CPU_KERNEL_WINOGRAD_H
+
+#include "backend/cpu/vec.h"
+#include "backend/cpu/winograd.h"
+
+size_t ISA_NAME(wino_packed_bytes)(const struct wino_shape *s);
+void ISA_NAME(wino_pack)(const struct wino_shape *s, const float *w, bool transposed, void *u,
+                         int n_thread);
+size_t ISA_NAME(wino_scratch_conv)(const struct wino_shape *s, int n_thread);
+void ISA_NAME(wino_conv)(const struct wino_conv *a);
+size_t ISA_NAME(wino_scratch_grad)(const struct wino_shape *s, int n_thread, int n_shard);
+void ISA_NAME(wino_grad)(const struct wino_grad *a);
+
+extern const struct wino_ops ISA_NAME(wino);
+
+#endif

@@ -1,0 +1,224 @@
+/* Winograd backward weights. In: blocked x and dy; out: canonical dw (K, C, 3, 3) and db (K).
+ * For a block of input and of output channels and the pictures of one shard, blocks of tiles are
+ * transformed into V and Z (36 points), 36 matrix products over the tiles add to dU, and dU goes back
+ * to 3 x 3 taps at the shard's end. Each task owns its sums; a fixed tree adds the shards. */
+#include "backend/cpu/kernel/wino_gemm.h"
+#include "backend/cpu/kernel/wino_tile.h"
+#include "backend/cpu/kernel/winograd.h"
+#include "base/parallel.h"
+
+enum {
+    TAPS = 9,
+    LINE = 16,
+    BLOCK_TILES = 96,
+    BLOCK_C = 128, /* channels of a task: multiples of 2V */
+    BLOCK_K = 128,
+};
+
+/* Sizes in floats. */
+struct job {
+    const struct wino_grad *a;
+    struct tiling tiling;
+    int c_blocks, k_blocks, c_parts, k_parts; /* vectors; tasks */
+    size_t v_step, z_step, du_step, per_thread;
+    size_t partial;   /* taps of one shard: (k_blocks, C, taps, V) */
+    float *taps, *db; /* (n_shard, partial), (n_shard, k_blocks, V) */
+};
+
+static struct job job_of(const struct wino_shape *s)
+{
+    struct job j = {.tiling = tiling_of(s)};
+    j.c_blocks = blocks_of(s->c, V);
+    j.k_blocks = blocks_of(s->k, V);
+    j.c_parts = blocks_of(s->c, BLOCK_C);
+    j.k_parts = blocks_of(s->k, BLOCK_K);
+    size_t c = (size_t)min_of(j.c_blocks * V, BLOCK_C);
+    size_t k = (size_t)min_of(blocks_of(j.k_blocks, 2) * PANEL, BLOCK_K);
+    j.v_step = c * BLOCK_TILES + LINE;
+    j.z_step = k * BLOCK_TILES + LINE;
+    j.du_step = c * k + LINE;
+    j.per_thread = POINTS * (j.v_step + j.z_step + j.du_step);
+    j.partial = (size_t)j.k_blocks * (size_t)s->c * TAPS * V;
+    return j;
+}
+
+/* The channels and tiles that one task sums over. */
+struct part {
+    int shard, c_first, c_count, k_first, k_count; /* in vectors */
+    int tile, tile_end;
+    float *v, *z, *du;
+};
+
+static struct part part_of(const struct job *j, int task, int thread)
+{
+    const struct wino_grad *a = j->a;
+    int tiles = j->tiling.rows * j->tiling.columns, first, end;
+    int c_part = task % j->c_parts, k_part = task / j->c_parts % j->k_parts;
+    struct part p = {.shard = task / j->c_parts / j->k_parts};
+    parallel_range(a->shape.n, p.shard, a->n_shard, &first, &end);
+    p.tile = first * tiles;
+    p.tile_end = end * tiles;
+    p.c_first = c_part * (BLOCK_C / V);
+    p.c_count = min_of(BLOCK_C / V, j->c_blocks - p.c_first);
+    p.k_first = k_part * (BLOCK_K / V);
+    p.k_count = min_of(BLOCK_K / V, j->k_blocks - p.k_first);
+    p.v = (float *)a->scratch + (size_t)thread * j->per_thread;
+    p.z = p.v + POINTS * j->v_step;
+    p.du = p.z + POINTS * j->z_step;
+    return p;
+}
+
+static void transform_block(const struct job *j, const struct part *p, int n_tile, float *sums)
+{
+    const struct wino_grad *a = j->a;
+    size_t plane = (size_t)j->tiling.h * (size_t)j->tiling.w * V;
+    for (int c = 0; c < p->c_count; c++) {
+        struct tile t = tile_at(&j->tiling, p->tile);
+        float *to = p->v + (size_t)c * (size_t)n_tile * V;
+        for (int i = 0; i < n_tile; i++, t = tile_next(&j->tiling, t), to += V) {
+            size_t at = (size_t)t.picture * (size_t)j->c_blocks + (size_t)(p->c_first + c);
+            tile_input(&j->tiling, t, (const float *)a->x + at * plane, to, j->v_step);
+        }
+    }
+    for (int k = 0; k < p->k_count; k++) {
+        struct tile t = tile_at(&j->tiling, p->tile);
+        float *to = p->z + (size_t)k * (size_t)n_tile * V;
+        vec sum = vset(0);
+        for (int i = 0; i < n_tile; i++, t = tile_next(&j->tiling, t), to += V) {
+            size_t at = (size_t)t.picture * (size_t)j->k_blocks + (size_t)(p->k_first + k);
+            sum +=
+                tile_gradient(&j->tiling, t, (const float *)a->dy + at * plane, to, j->z_step);
+        }
+        vstore(sums + k * V, vload(sums + k * V) + sum);
+    }
+}
+
+/* dU of each point is (k_count / 2, channels of the part, 2V). */
+static void multiply(const struct job *j, const struct part *p, int n_tile)
+{
+    size_t block = (size_t)n_tile * V, channels = (size_t)p->c_count * V;
+    for (size_t i = 0; i < POINTS; i++)
+        for (int k = 0; k < p->k_count; k += 2)
+            for (int c = 0; c < p->c_count * V; c += GRAD_ROWS) {
+                const float *v = p->v + i * j->v_step + (size_t)(c / V) * block + c % V;
+                const float *z = p->z + i * j->z_step + (size_t)k * block;
+                float *du =
+                    p->du + i * j->du_step + ((size_t)(k / 2) * channels + (size_t)c) * PANEL;
+                if (k + 1 < p->k_count)
+                    grad_rows(2, v, z, block, n_tile, du);
+                else
+                    grad_rows(1, v, z, block, n_tile, du);
+            }
+}
+
+static void taps_of(const float *du, size_t step, float *taps)
+{
+    vec row[3][PATCH];
+    for (int k = 0; k < PATCH; k++) {
+        vec u[PATCH], out[3];
+        for (int i = 0; i < PATCH; i++)
+            u[i] = vload(du + (size_t)(i * PATCH + k) * step);
+        wino_weights_back(u, out);
+        for (int y = 0; y < 3; y++)
+            row[y][k] = out[y];
+    }
+    for (int y = 0; y < 3; y++) {
+        vec out[3];
+        wino_weights_back(row[y], out);
+        for (int x = 0; x < 3; x++)
+            vstore(taps + (y * 3 + x) * V, out[x]);
+    }
+}
+
+static void finish_part(const struct job *j, const struct part *p)
+{
+    int n_c = j->a->shape.c, c0 = p->c_first * V, c_end = min_of(c0 + p->c_count * V, n_c);
+    float *taps = j->taps + (size_t)p->shard * j->partial;
+    for (int k = 0; k < p->k_count; k++)
+        for (int c = c0; c < c_end; c++) {
+            size_t row = (size_t)(k / 2) * (size_t)(p->c_count * V) + (size_t)(c - c0);
+            size_t at = (size_t)(p->k_first + k) * (size_t)n_c + (size_t)c;
+            taps_of(p->du + row * PANEL + (size_t)(k % 2) * V, j->du_step,
+                    taps + at * TAPS * V);
+        }
+}
+
+static void sum_part(void *ctx, int task, int thread)
+{
+    const struct job *j = ctx;
+    struct part p = part_of(j, task, thread);
+    _Alignas(64) float sums[BLOCK_K] = {0};
+    memset(p.du, 0, POINTS * j->du_step * sizeof(float));
+    int total = p.tile_end - p.tile, n_block = blocks_of(total, BLOCK_TILES), begin = p.tile;
+    for (int i = 0; i < n_block; i++) {
+        int lo, hi;
+        parallel_range(total, i, n_block, &lo, &hi);
+        p.tile = begin + lo;
+        transform_block(j, &p, hi - lo, sums);
+        multiply(j, &p, hi - lo);
+    }
+    finish_part(j, &p);
+    if (p.c_first == 0)
+        memcpy(j->db + ((size_t)p.shard * (size_t)j->k_blocks + (size_t)p.k_first) * V, sums,
+               (size_t)p.k_count * V * sizeof(float));
+}
+
+/* Sums count floats of each shard, step apart, into the first: (0+1)+(2+3), ... */
+static void tree_sum(float *at, size_t step, int n_shard, size_t count)
+{
+    for (int span = 1; span < n_shard; span *= 2)
+        for (int s = 0; s + span < n_shard; s += 2 * span) {
+            float *to = at + (size_t)s * step;
+            const float *from = to + (size_t)span * step;
+            for (size_t i = 0; i < count; i += V)
+                vstore(to + i, vload(to + i) + vload(from + i));
+        }
+}
+
+/* One vector of output channels: adds the shards, writes canonical dw and db. */
+static void collect(void *ctx, int task, int thread)
+{
+    const struct job *j = ctx;
+    (void)thread;
+    const struct wino_shape *s = &j->a->shape;
+    size_t n_c = (size_t)s->c, row = n_c * TAPS, bias = (size_t)j->k_blocks * V;
+    int k0 = task * V, n_k = min_of(V, s->k - k0);
+    float *taps = j->taps + (size_t)task * row * V;
+    for (size_t i = 0; i < row; i += V) {
+        size_t n = row - i < V ? row - i : V;
+        tree_sum(taps + i * V, j->partial, j->a->n_shard, n * V);
+        for (int k = 0; k < n_k; k++)
+            for (size_t t = 0; t < n; t++)
+                j->a->dw[(size_t)(k0 + k) * row + i + t] = taps[(i + t) * V + (size_t)k];
+    }
+    if (!j->a->db)
+        return;
+    tree_sum(j->db + k0, bias, j->a->n_shard, V);
+    memcpy(j->a->db + k0, j->db + k0, (size_t)n_k * sizeof(float));
+}
+
+size_t ISA_NAME(wino_scratch_grad)(const struct wino_shape *s, int n_thread, int n_shard)
+{
+    struct job j = job_of(s);
+    return sizeof(float) * (j.per_thread * (size_t)n_thread +
+                            (j.partial + (size_t)j.k_blocks * V) * (size_t)n_shard);
+}
+
+void ISA_NAME(wino_grad)(const struct wino_grad *a)
+{
+    struct job j = job_of(&a->shape);
+    j.a = a;
+    j.taps = (float *)a->scratch + j.per_thread * (size_t)a->n_thread;
+    j.db = j.taps + j.partial * (size_t)a->n_shard;
+    parallel_for(a->n_thread, a->n_shard * j.c_parts * j.k_parts, sum_part, &j);
+    parallel_for(a->n_thread, j.k_blocks, collect, &j);
+}
+
+const struct wino_ops ISA_NAME(wino) = {
+    .packed_bytes = ISA_NAME(wino_packed_bytes),
+    .pack = ISA_NAME(wino_pack),
+    .scratch_conv = ISA_NAME(wino_scratch_conv),
+    .conv = ISA_NAME(wino_conv),
+    .scratch_grad = ISA_NAME(wino_scratch_grad),
+    .grad = ISA_NAME(wino_grad),
+};
