@@ -31,21 +31,21 @@ struct plan_request {
     int max_n; /* largest batch; a shorter last one shares the arena */
     enum mode mode;
     enum dtype compute; /* DTYPE_F32 or DTYPE_BF16 */
-    struct node *const
-        *from; /* NULL-ended: nodes that are fed, not computed. NULL: the inputs */
-    struct node *const *keep;   /* NULL-ended: outputs and inner tensors that will be read */
+    /* Lists of nodes end with NULL; a NULL list is empty. */
+    struct node *const *from;   /* fed, not computed; the graph's inputs always are */
+    struct node *const *keep;   /* outputs and inner tensors that will be read */
+    struct node *const *want;   /* tensors whose gradients will be read */
+    struct node *const *frozen; /* run as in evaluation, no gradient of their weights */
     bool want_weights;          /* gradients of the weights that are not frozen */
-    struct node *const *want;   /* NULL-ended: tensors whose gradients will be read */
-    struct node *const *frozen; /* NULL-ended: run as in evaluation, no gradient of weights */
     const struct backward_rule *const *rule; /* NULL-ended */
     int n_shard;                             /* 0 = the backend's threads */
     uint64_t seed;                           /* of dropout */
-    const char *const
-        *avoid; /* NULL-ended: names of kernels not to choose ("winograd_4x4"), so that
-                               * each path can be tested alone */
-    size_t
-        memory_limit; /* bytes; 0 = what the machine has free. Beyond it: ERR_USAGE naming the
-                          * largest batch that fits */
+    /* Kernels not to choose, by name, NULL-ended: so that each path can be tested alone. */
+    const char *const *avoid;
+    /* Tried before the rule table; ended by node == NULL. */
+    const struct plan_choice *choice;
+    /* Bytes; 0 = what the machine has free. Beyond it: ERR_USAGE naming the largest batch. */
+    size_t memory_limit;
 };
 
 struct plan;
