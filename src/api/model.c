@@ -1,0 +1,64 @@
+/* Architectures by the options of `linnet model`, as JSON; beside them "model", "classes" (10) and
+ * "u8" (true: pictures as uint8, normalised by ImageNet's statistics; false: floats). */
+#include "api/api.h"
+
+#include "model/cnn5.h"
+
+#include <string.h>
+
+static bool is_own(const char *key)
+{
+    return !strcmp(key, "model") || !strcmp(key, "classes") || !strcmp(key, "u8");
+}
+
+/* The members that are cnn5's options. */
+static bool options_of(const struct json *root, struct json *out, struct arena *a, struct err *e)
+{
+    struct json *item = arena_new(a, (size_t)root->n, sizeof(*item), e);
+    const char **key = arena_new(a, (size_t)root->n, sizeof(*key), e);
+    if (!item || !key)
+        return false;
+    *out = (struct json){.type = JSON_OBJECT, .item = item, .key = key};
+    for (int i = 0; i < root->n; i++)
+        if (!is_own(root->key[i])) {
+            item[out->n] = root->item[i];
+            key[out->n++] = root->key[i];
+        }
+    return true;
+}
+
+static bool build(struct graph *g, const char *text, struct arena *a, struct err *e)
+{
+    struct cnn5_config cfg = {0};
+    const struct option_table table = {cnn5_options, &cfg};
+    const struct json *root = json_parse(text, strlen(text), a, e);
+    if (!root)
+        return false;
+    if (root->type != JSON_OBJECT || strcmp(json_text(root, "model", "cnn5"), "cnn5") != 0)
+        return err_set(e, ERR_USAGE, "model: expected {\"model\": \"cnn5\", ...}");
+    struct json options;
+    if (!option_defaults(&table, 1, a, e) || !options_of(root, &options, a, e) ||
+        !option_read_json(&table, 1, &options, a, e))
+        return false;
+    struct cnn5_input in = {.n_class = (int)json_int(root, "classes", 10),
+                            .u8 = json_bool(root, "u8", true),
+                            .mean = {0.485F, 0.456F, 0.406F},
+                            .std = {0.229F, 0.224F, 0.225F}};
+    return cnn5_build(g, &cfg, &in, e);
+}
+
+struct linnet_graph *linnet_model_new(const char *json, struct linnet_error *out)
+{
+    struct err e = {0};
+    struct arena a = {0};
+    struct linnet_graph *g = mem_new(1, sizeof(*g), &e);
+    if (g)
+        g->graph = graph_new(&e);
+    bool ok = g && g->graph && build(g->graph, json, &a, &e);
+    arena_release(&a);
+    if (ok)
+        return g;
+    linnet_graph_free(g);
+    api_fail(out, &e);
+    return NULL;
+}
