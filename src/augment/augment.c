@@ -3,7 +3,9 @@
 #include <assert.h>
 
 extern const struct transform transform_center_crop, transform_random_crop,
-    transform_random_resized_crop, transform_hflip, transform_vflip;
+    transform_random_resized_crop, transform_hflip, transform_vflip, transform_rotation,
+    transform_affine, transform_rand_augment, transform_trivial_augment,
+    transform_colour_jitter, transform_grey, transform_blur, transform_erasing;
 
 const struct transform *const transforms[] = {
     /* One of these three cuts out the input, */
@@ -13,6 +15,14 @@ const struct transform *const transforms[] = {
     /* the others edit it. */
     &transform_hflip,
     &transform_vflip,
+    &transform_rotation,
+    &transform_affine,
+    &transform_rand_augment,
+    &transform_trivial_augment,
+    &transform_colour_jitter,
+    &transform_grey,
+    &transform_blur,
+    &transform_erasing,
     NULL,
 };
 
