@@ -2,6 +2,7 @@
 #include "backend/cpu/cpu.h"
 
 #include "backend/cpu/isa.h"
+#include "backend/cpu/kernels.h"
 #include "backend/ref/ref.h"
 #include "base/bf16.h"
 #include "base/parallel.h"
@@ -84,9 +85,21 @@ static void reorder(const struct value *from, const void *src, const struct valu
 }
 
 static const struct kernel *const kernels[] = {
-    &ref_normalize,         &ref_conv2d,     &ref_linear,        &ref_max_pool, &ref_avg_pool,
-    &ref_adaptive_avg_pool, &ref_batch_norm, &ref_activation,    &ref_dropout,  &ref_dropout2d,
-    &ref_flatten,           &ref_softmax,    &ref_cross_entropy, NULL,
+    &cpu_conv_winograd,
+    &ref_normalize,
+    &ref_conv2d,
+    &ref_linear,
+    &ref_max_pool,
+    &ref_avg_pool,
+    &ref_adaptive_avg_pool,
+    &ref_batch_norm,
+    &ref_activation,
+    &ref_dropout,
+    &ref_dropout2d,
+    &ref_flatten,
+    &ref_softmax,
+    &ref_cross_entropy,
+    NULL,
 };
 
 const struct backend_ops cpu_backend = {.name = "cpu",

@@ -1,0 +1,137 @@
+/* conv2d by Winograd F(4x4,3x3): 3x3, stride 1, padding 1, on blocked activations. In training the
+ * packed weights live in the scratch, made anew for each pass; else they are kept, and renewed when
+ * the weights' version changes. */
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/winograd.h"
+#include "op/params.h"
+
+struct winograd {
+    const struct wino_ops *ops;
+    void *packed[2]; /* kept weights: forward, backward data; NULL in training */
+    uint64_t version[2];
+    bool valid[2];
+};
+
+static struct wino_shape shape_of(const struct group *g, enum pass pass, int n)
+{
+    const int *x = g->in[0]->shape.dim, *y = g->out->shape.dim;
+    bool back = pass == PASS_BACKWARD;
+    return (struct wino_shape){
+        .n = n, .c = back ? y[1] : x[1], .k = back ? x[1] : y[1], .h = x[2], .w = x[3]};
+}
+
+static bool is(int value, int usual)
+{
+    return (value ? value : 1) == usual;
+}
+
+/* At least this many channels, and tiles that are not mostly padding: 36 products for a tile, against
+ * 9 for an output. */
+enum { MIN_CHANNELS = 8 };
+static bool fits(const struct group *g)
+{
+    const struct conv2d_param *p = g->node[0]->param;
+    const struct shape *x = &g->in[0]->shape;
+    if (g->compute != DTYPE_F32 || p->kernel_h != 3 || p->kernel_w != 3 || p->pad_h != 1 ||
+        p->pad_w != 1 || !is(p->stride_h, 1) || !is(p->stride_w, 1) || !is(p->groups, 1) ||
+        !is(p->dilation_h, 1) || !is(p->dilation_w, 1))
+        return false;
+    int tiles = (x->dim[2] + 3) / 4 * ((x->dim[3] + 3) / 4);
+    return x->dim[1] >= MIN_CHANNELS && p->out >= MIN_CHANNELS &&
+           36 * tiles * 2 <= 9 * x->dim[2] * x->dim[3];
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Bytes of packed weights rounded to cache lines: what the scratch begins with in training. */
+static size_t packed_bytes(const struct group *g, enum pass pass)
+{
+    struct wino_shape s = shape_of(g, pass, g->max_n);
+    const struct winograd *p = g->state;
+    return (p->ops->packed_bytes(&s) + 63) / 64 * 64;
+}
+
+static bool keeps_packed(const struct group *g)
+{
+    return !g->want_dw;
+}
+
+static bool plan(struct group *g, struct err *e)
+{
+    struct winograd *p = g->state;
+    p->ops = wino_ops(g->backend->isa);
+    g->needs_in = g->want_dw;
+    g->dx_over_in = true;
+    struct wino_shape s = shape_of(g, PASS_FORWARD, g->max_n);
+    for (enum pass pass = PASS_FORWARD; pass <= PASS_BACKWARD; pass++) {
+        if (pass == PASS_BACKWARD && !(g->backward && g->want_dx[0]))
+            continue;
+        struct wino_shape t = shape_of(g, pass, g->max_n);
+        size_t packed = packed_bytes(g, pass), scratch = p->ops->scratch_conv(&t, g->n_thread);
+        if (keeps_packed(g) && !(p->packed[pass] = mem_new(packed, 1, e)))
+            return false;
+        g->scratch_bytes = larger(g->scratch_bytes, scratch + (keeps_packed(g) ? 0 : packed));
+    }
+    if (g->backward && g->want_dw)
+        g->scratch_bytes =
+            larger(g->scratch_bytes, p->ops->scratch_grad(&s, g->n_thread, g->n_shard));
+    return true;
+}
+
+static void convolve(struct group *g, enum pass pass)
+{
+    struct winograd *p = g->state;
+    struct wino_shape s = shape_of(g, pass, g->n);
+    bool back = pass == PASS_BACKWARD;
+    void *u = keeps_packed(g) ? p->packed[pass] : g->scratch;
+    char *scratch = keeps_packed(g) ? g->scratch : (char *)g->scratch + packed_bytes(g, pass);
+    if (!keeps_packed(g) || !p->valid[pass] || p->version[pass] != g->version)
+        p->ops->pack(&s, g->weight[0].value, back, u, g->n_thread);
+    p->valid[pass] = true;
+    p->version[pass] = g->version;
+    struct wino_conv a = {.shape = s, .u = u, .scratch = scratch, .n_thread = g->n_thread};
+    a.x = back ? g->out->grad : g->in[0]->data;
+    a.y = back ? g->in[0]->grad : g->out->data;
+    a.bias = back || g->n_weight < 2 ? NULL : g->weight[1].value;
+    p->ops->conv(&a);
+}
+
+static bool run(struct group *g, enum pass pass, struct err *e)
+{
+    (void)e;
+    const struct winograd *p = g->state;
+    if (pass == PASS_BACKWARD && g->want_dw) {
+        struct wino_grad a = {.shape = shape_of(g, PASS_FORWARD, g->n),
+                              .x = g->in[0]->data,
+                              .dy = g->out->grad,
+                              .dw = g->weight[0].grad,
+                              .db = g->n_weight > 1 ? g->weight[1].grad : NULL,
+                              .scratch = g->scratch,
+                              .n_thread = g->n_thread,
+                              .n_shard = g->n_shard};
+        p->ops->grad(&a);
+    }
+    if (pass == PASS_FORWARD || g->want_dx[0])
+        convolve(g, pass);
+    return true;
+}
+
+static void drop(struct group *g)
+{
+    struct winograd *p = g->state;
+    for (int i = 0; i < 2; i++)
+        mem_free(p->packed[i]);
+}
+
+const struct kernel cpu_conv_winograd = {.name = "winograd",
+                                         .pattern = "conv2d",
+                                         .in = LAYOUT_BLOCKED,
+                                         .out = LAYOUT_BLOCKED,
+                                         .plan_size = sizeof(struct winograd),
+                                         .fits = fits,
+                                         .plan = plan,
+                                         .run = run,
+                                         .drop = drop};
