@@ -3,6 +3,7 @@
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 #include <stdint.h>
@@ -34,9 +35,6 @@ MUST_CHECK bool file_write_atomic(const char *path, const struct file_part *part
 MUST_CHECK bool file_append(int fd, const char *path, const void *byte, size_t n, struct err *e);
 MUST_CHECK bool dir_make(const char *path, struct err *e); /* with parents; existing is fine */
 MUST_CHECK bool dir_sync(const char *path, struct err *e);
-
-uint32_t crc32c(uint32_t crc, const void *byte, size_t n); /* Castagnoli; start from 0 */
-uint64_t hash64(const void *byte, size_t n, uint64_t seed); /* xxHash64 */
 
 /* Tests: the n-th write, fsync or rename from now fails with error (errno), 0 = none. */
 void file_fail_at(int n, int error);

@@ -1,5 +1,7 @@
 /* JSON (RFC 8259): a strict reader into an arena and a writer. Depth at most 64, no duplicate keys,
- * numbers keep their bits (written with 17 digits, floats with 9). */
+ * numbers keep their bits (the shortest decimal that reads back the same). Bytes that are not
+ * UTF-8, as in odd file names, are written as \udc80 .. \udcff, Python's surrogateescape, and read
+ * back as the same bytes; every other text is UTF-8. */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
@@ -15,7 +17,7 @@ struct json {
     double number;
     bool is_int; /* no point, no exponent, fits: */
     int64_t i;
-    const char *text; /* of strings, UTF-8, no NUL inside (refused) */
+    const char *text; /* of strings; no NUL inside (refused) */
     int n;            /* of arrays and objects */
     const struct json *item; /* (n) */
     const char *const *key;  /* (n), of objects */
@@ -32,15 +34,18 @@ int64_t json_int(const struct json *v, const char *key, int64_t fallback);
 const char *json_text(const struct json *v, const char *key, const char *fallback);
 bool json_bool(const struct json *v, const char *key, bool fallback);
 
-/* Appends to a growing text. A failed allocation sticks: json_done reports it. */
+/* Appends to a growing text; zero it to begin. A failed allocation sticks: json_done reports it.
+ * key is NULL in arrays and at the top. */
 struct json_writer {
     char *text; /* NUL-ended; owned */
     size_t n, room;
     bool failed;
     bool comma; /* a value stands before the next one */
+    bool lines; /* the caller's: one value a line, indented, for people */
+    int depth;
 };
-void json_open(struct json_writer *w, const char *key, char bracket); /* '{' or '['; key NULL in arrays */
-void json_close(struct json_writer *w, char bracket);
+void json_open(struct json_writer *w, const char *key, char bracket); /* '{' or '[' */
+void json_close(struct json_writer *w, char bracket);                 /* '}' or ']' */
 void json_put_text(struct json_writer *w, const char *key, const char *text); /* NULL = null */
 void json_put_int(struct json_writer *w, const char *key, int64_t i);
 void json_put_real(struct json_writer *w, const char *key, double r); /* NaN and Inf = null */
