@@ -21,3 +21,12 @@ if(LINNET_CMOCKA_INCLUDE AND LINNET_CMOCKA_LIBRARY)
         endif()
     endforeach()
 endif()
+# Programs that give the Python parity tests functions the public API does not have.
+file(GLOB parity CONFIGURE_DEPENDS tests/parity/*.c)
+foreach(source ${parity})
+    get_filename_component(stem ${source} NAME_WE)
+    add_executable(parity_${stem} ${source})
+    target_link_libraries(parity_${stem} PRIVATE linnet linnet_warnings)
+    set_target_properties(parity_${stem} PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+endforeach()

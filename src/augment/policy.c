@@ -21,29 +21,36 @@ bool policy_signed(enum policy_op op)
     return op >= POLICY_SHEAR_X && op <= POLICY_SHARPNESS;
 }
 
+/* torch.linspace(0, end, POLICY_BINS)[bin], in its float32. */
+static double spread(double end, int bin)
+{
+    float last = (float)end, step = last / (POLICY_BINS - 1);
+    bool low = bin < POLICY_BINS / 2;
+    return (double)(low ? step * (float)bin : last - step * (float)(POLICY_BINS - 1 - bin));
+}
+
 double policy_magnitude(enum policy_op op, const struct policy_range *range, int bin,
                         const struct image *im)
 {
-    double t = (double)bin / (POLICY_BINS - 1);
     int side = op == POLICY_TRANSLATE_X ? im->w : im->h;
     switch (op) {
     case POLICY_SHEAR_X:
     case POLICY_SHEAR_Y:
-        return t * range->shear;
+        return spread(range->shear, bin);
     case POLICY_TRANSLATE_X:
     case POLICY_TRANSLATE_Y:
-        return t * range->translate * (range->translate_share ? side : 1);
+        return spread(range->translate * (range->translate_share ? side : 1), bin);
     case POLICY_ROTATE:
-        return t * range->rotate;
+        return spread(range->rotate, bin);
     case POLICY_BRIGHTNESS:
     case POLICY_COLOUR:
     case POLICY_CONTRAST:
     case POLICY_SHARPNESS:
-        return t * range->enhance;
+        return spread(range->enhance, bin);
     case POLICY_POSTERIZE:
-        return round_even(8 - t * range->posterize);
+        return round_even(8 - (double)bin * range->posterize / (POLICY_BINS - 1));
     case POLICY_SOLARIZE:
-        return 1 - t;
+        return 1 - spread(1, bin);
     case POLICY_IDENTITY:
     case POLICY_AUTOCONTRAST:
     case POLICY_EQUALIZE:
