@@ -1,0 +1,40 @@
+/* One subcommand: a file src/cmd/<name>.c with its row at the foot, and a line in main.c's table.
+ * The dispatcher fills its configuration from --config FILE and the flags, then runs it. */
+#ifndef CMD_COMMAND_H
+#define CMD_COMMAND_H
+
+#include "base/option.h"
+
+/* Option rows over a struct that lies inside the command's configuration. */
+struct command_options {
+    const struct option *row; /* ended by name == NULL */
+    size_t at;                /* of the struct, in the configuration */
+};
+
+struct call {
+    void *config;               /* config_size bytes, every option resolved */
+    const char *const *operand; /* NULL-ended */
+    int n_operand;
+    const struct option_table
+        *table; /* the rows bound to config, for records and comparisons */
+    int n_table;
+    struct arena *arena; /* lives until the program ends */
+};
+
+struct command {
+    const char *name;             /* "train" */
+    const char *synopsis;         /* "train DIR [options]" */
+    const char *summary;          /* one line, for the list of commands */
+    const char *about;            /* what --help says before the options; may be NULL */
+    int min_operand, max_operand; /* -1 = any number */
+    size_t config_size;
+    const struct command_options *options; /* ended by row == NULL; NULL = none */
+    bool (*run)(struct call *c, struct err *e);
+};
+
+extern const struct command *const commands[]; /* main.c: in the order of --help, NULL-ended */
+
+/* The whole program: its exit status. Errors are one line on stderr: "linnet: train: ...". */
+int dispatch(int argc, char **argv);
+
+#endif
