@@ -1,6 +1,7 @@
 /* Picks the decoder by the first bytes of a file, and holds what all formats must obey. */
 #include "image/decode.h"
 
+#include "base/build.h"
 #include "base/file.h"
 #include "image/format.h"
 
@@ -11,6 +12,15 @@ enum { MAX_FILE_BYTES = 256 << 20 }; /* more than any 64 megapixels need, compre
 
 const struct decoder *const decoders[] = {
     &jpeg_decoder,
+#if WITH_SPNG
+    &png_decoder,
+#endif
+#if WITH_WEBP
+    &webp_decoder,
+#endif
+#if WITH_GIF
+    &gif_decoder,
+#endif
     NULL,
 };
 
@@ -105,6 +115,11 @@ bool format_size_ok(const char *format, uint64_t w, uint64_t h, uint64_t need,
         return err_set(e, ERR_DATA, "%s: %llu x %llu pixels: over the limit of %d megapixels",
                        format, (unsigned long long)w, (unsigned long long)h,
                        DECODE_MAX_PIXELS / 1000000);
+    if (need > MAX_BYTES)
+        return err_set(e, ERR_DATA,
+                       "%s: %llu x %llu pixels would take %llu MiB; the limit is %d", format,
+                       (unsigned long long)w, (unsigned long long)h,
+                       (unsigned long long)(need >> 20), MAX_BYTES >> 20);
     if (need > FREE_BYTES && need / MAX_GROWTH > file_bytes)
         return err_set(e, ERR_DATA,
                        "%s: %llu x %llu pixels would take %llu MiB out of a file of %zu bytes: "

@@ -4,9 +4,11 @@
 
 #include "image/decode.h"
 
-extern const struct decoder jpeg_decoder;
+extern const struct decoder jpeg_decoder, png_decoder, webp_decoder, gif_decoder;
 
 enum {
+    MAX_BYTES =
+        240 << 20, /* a decoder's memory for one picture; 64 megapixels of RGB are 183 */
     /* A decoder that needs more memory than this for its picture ... */
     FREE_BYTES = 48 << 20,
     /* ... must be given a file of at least 1/96 of it: what a small file blows up to more is a

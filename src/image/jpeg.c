@@ -14,8 +14,7 @@
 #include <jerror.h>
 
 enum {
-    MAX_SCANS = 500,                   /* progressive files of cameras have about 10 */
-    MAX_COEFFICIENT_BYTES = 160 << 20, /* of files in several scans */
+    MAX_SCANS = 500, /* progressive files of cameras have about 10 */
     ROWS_AT_ONCE = 8,
 };
 static const uint64_t max_scanned_pixels = 1u << 30; /* scans x pixels: a second's work */
@@ -87,11 +86,6 @@ static bool read_header(struct jpeg *j, struct decode_info *info)
     uint64_t shrink = (uint64_t)j->shrink;
     if (!format_size_ok("jpeg", w, h, w * h * 3 / (shrink * shrink) + kept, j->n, j->e))
         return false;
-    if (kept > MAX_COEFFICIENT_BYTES)
-        return err_set(
-            j->e, ERR_DATA,
-            "jpeg: %d x %d pixels in several scans would take %d MiB; the limit is %d", (int)w,
-            (int)h, (int)(kept >> 20), MAX_COEFFICIENT_BYTES >> 20);
     if (lib->num_components != 1 && lib->num_components != 3 && lib->num_components != 4)
         return err_set(j->e, ERR_DATA, "jpeg: %d colour components; expected 1, 3 or 4",
                        lib->num_components);
