@@ -26,6 +26,7 @@ linnet_library(DNNL oneapi/dnnl/dnnl.h dnnl TRUE)
 linnet_library(SPNG spng.h spng FALSE)
 linnet_library(WEBP webp/decode.h webp FALSE)
 linnet_library(GIF gif_lib.h gif FALSE)
+linnet_library(ZLIB zlib.h z FALSE)
 linnet_library(YAML yaml.h yaml FALSE)
 find_library(LINNET_GOMP_LIBRARY NAMES gomp libgomp.so.1 PATHS
     /usr/lib/gcc/x86_64-linux-gnu/12 /usr/lib/x86_64-linux-gnu)

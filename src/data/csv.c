@@ -77,8 +77,8 @@ static int find_column(const struct row *row, const char *const *names)
     return -1;
 }
 
-static bool take_row(struct scan *s, const char *folder, const char *path, const char *class_name,
-                     struct err *e)
+static bool take_row(struct scan *s, const char *folder, const char *path,
+                     const char *class_name, struct err *e)
 {
     char full[PATH_MAX];
     struct stat st;
@@ -87,23 +87,23 @@ static bool take_row(struct scan *s, const char *folder, const char *path, const
     int label = scan_class(s, class_name, e);
     if (label < 0)
         return false;
-    const char *why = stat(full, &st) != 0      ? strerror(errno)
-                      : !S_ISREG(st.st_mode)    ? "no regular file"
-                      : st.st_size == 0         ? "an empty file"
-                                                : NULL;
+    const char *why = stat(full, &st) != 0   ? strerror(errno)
+                      : !S_ISREG(st.st_mode) ? "no regular file"
+                      : st.st_size == 0      ? "an empty file"
+                                             : NULL;
     if (why)
         return scan_note(
             s, (struct dataset_issue){.path = full, .why = why, .left_out = true, .bad = true},
             e);
-    return scan_sample(s,
-                       (struct sample){.path = full,
-                                       .label = label,
-                                       .dev = st.st_dev,
-                                       .ino = st.st_ino,
-                                       .size = st.st_size,
-                                       .mtime_ns = st.st_mtim.tv_sec * 1000000000 +
-                                                   st.st_mtim.tv_nsec},
-                       e);
+    return scan_sample(
+        s,
+        (struct sample){.path = full,
+                        .label = label,
+                        .dev = st.st_dev,
+                        .ino = st.st_ino,
+                        .size = st.st_size,
+                        .mtime_ns = st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec},
+        e);
 }
 
 static bool read_rows(struct scan *s, const char *file, struct reader *r, struct err *e)
@@ -113,7 +113,8 @@ static bool read_rows(struct scan *s, const char *file, struct reader *r, struct
     struct row row;
     int path = 0, label = 1;
     for (bool first = true; read_row(r, &row); first = false) {
-        if (first && find_column(&row, path_names) >= 0 && find_column(&row, label_names) >= 0) {
+        if (first && find_column(&row, path_names) >= 0 &&
+            find_column(&row, label_names) >= 0) {
             path = find_column(&row, path_names);
             label = find_column(&row, label_names);
             continue;
@@ -121,8 +122,9 @@ static bool read_rows(struct scan *s, const char *file, struct reader *r, struct
         if (row.n == 1 && !row.field[0][0]) /* a blank line */
             continue;
         if (path >= row.n || label >= row.n || !row.field[path][0] || !row.field[label][0])
-            return err_set(e, ERR_DATA, "%s:%d: expected a path and a label, separated by a comma",
-                           file, row.line);
+            return err_set(e, ERR_DATA,
+                           "%s:%d: expected a path and a label, separated by a comma", file,
+                           row.line);
         if (!take_row(s, s->d->root, row.field[path], row.field[label], e))
             return false;
     }
@@ -145,7 +147,9 @@ static void folder_of(const char *path, char *out, size_t size)
 /* The CSV of a part: the one given for training, another for the others, beside the first one. */
 static bool find_part(const struct dataset_config *cfg, enum part part, char *out, size_t size)
 {
-    const char *other = part == PART_VAL ? cfg->val : part == PART_TEST ? cfg->test : cfg->train;
+    const char *other = part == PART_VAL    ? cfg->val
+                        : part == PART_TEST ? cfg->test
+                                            : cfg->train;
     char folder[PATH_MAX];
     if (!other || !strcmp(other, ".")) {
         snprintf(out, size, "%s", cfg->path);

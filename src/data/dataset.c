@@ -89,8 +89,8 @@ bool scan_sample(struct scan *s, struct sample sample, struct err *e)
     struct dataset *d = s->d;
     void *more;
     sample.path = arena_text(&d->arena, sample.path, e);
-    if (!sample.path || !grow(&d->arena, d->sample, &more, d->n_sample, &s->room_sample,
-                              sizeof(*d->sample), e))
+    if (!sample.path ||
+        !grow(&d->arena, d->sample, &more, d->n_sample, &s->room_sample, sizeof(*d->sample), e))
         return false;
     if (more)
         d->sample = more;
@@ -239,8 +239,9 @@ static bool check_classes(struct scan *s, bool given, struct err *e)
         n_full += count[label] > 0;
         last = count[label] > 0 ? label : last;
         if (count[label] == 0)
-            ok = scan_note(s, (struct dataset_issue){.path = d->class_name[label],
-                                                     .why = "a class without pictures"},
+            ok = scan_note(s,
+                           (struct dataset_issue){.path = d->class_name[label],
+                                                  .why = "a class without pictures"},
                            e);
     }
     mem_free(count);
@@ -251,10 +252,11 @@ static bool check_classes(struct scan *s, bool given, struct err *e)
                        "%s: no pictures; expected a folder for each class with pictures in it",
                        d->root);
     if (n_full == 1 && !given)
-        return err_set(e, ERR_DATA,
-                       "%s: pictures of one class only (%s); a classifier needs two or more, each "
-                       "in a folder of its own",
-                       d->root, d->class_name[last]);
+        return err_set(
+            e, ERR_DATA,
+            "%s: pictures of one class only (%s); a classifier needs two or more, each "
+            "in a folder of its own",
+            d->root, d->class_name[last]);
     return true;
 }
 
@@ -283,7 +285,8 @@ struct dataset *dataset_open(const struct dataset_config *cfg, enum part part, s
     if (!d)
         return NULL;
     struct scan s = {.d = d};
-    bool ok = find_source(cfg->path)->read(&s, cfg, part, e) && order_classes(d, cfg->classes, e);
+    bool ok =
+        find_source(cfg->path)->read(&s, cfg, part, e) && order_classes(d, cfg->classes, e);
     if (ok && !d->raw) /* what lies in memory is in order already */
         qsort(d->sample, (size_t)d->n_sample, sizeof(*d->sample), by_label_and_path);
     ok = ok && note_conflicts(&s, e) && check_classes(&s, cfg->classes != NULL, e);

@@ -49,9 +49,10 @@ struct dataset {
 
 struct dataset_config {
     const char *path;
-    const char *train, *test;   /* sub-folders (or files); NULL = found. "." = path itself */
-    const char *const *classes; /* NULL-ended: labels must be among these; NULL = from the data */
-    const char *val;            /* sub-folder of the validation part; NULL = found */
+    const char *train, *test; /* sub-folders (or files); NULL = found. "." = path itself */
+    const char *const
+        *classes;    /* NULL-ended: labels must be among these; NULL = from the data */
+    const char *val; /* sub-folder of the validation part; NULL = found */
 };
 
 /* Reads one part. ERR_DATA: missing, empty, one class only, a class that is not in cfg->classes. */

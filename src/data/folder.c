@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -29,18 +30,16 @@ struct walk {
 };
 
 /* What lies beside pictures and is none: no error, but said. */
-static const char *const not_pictures[] = {"txt",  "csv",  "tsv",  "json", "jsonl", "xml", "yaml",
-                                           "yml",  "md",   "html", "htm",  "pdf",   "db",  "ini",
-                                           "log",  "py",   "sh",   "zip",  "tar",   "gz",  "npy",
-                                           "npz",  "mat",  "pkl",  "h5",   "toml",  "cfg", "lock",
-                                           NULL};
+static const char *const not_pictures[] = {
+    "txt", "csv", "tsv", "json", "jsonl", "xml",  "yaml", "yml",  "md",  "html",
+    "htm", "pdf", "db",  "ini",  "log",   "py",   "sh",   "zip",  "tar", "gz",
+    "npy", "npz", "mat", "pkl",  "h5",    "toml", "cfg",  "lock", NULL};
 
 static bool note(struct walk *w, const char *path, const char *why, bool bad, struct err *e)
 {
-    return scan_note(w->scan,
-                     (struct dataset_issue){
-                         .path = path, .why = why, .left_out = true, .bad = bad},
-                     e);
+    return scan_note(
+        w->scan, (struct dataset_issue){.path = path, .why = why, .left_out = true, .bad = bad},
+        e);
 }
 
 static bool is_not_picture(const char *name)
@@ -68,8 +67,8 @@ static bool enter(struct walk *w, const char *path, const struct stat *st, bool 
     }
     if (w->n_seen == w->room_seen) {
         int room = w->room_seen ? 2 * w->room_seen : 64;
-        struct directory *more = mem_grow(w->seen, (size_t)w->n_seen, (size_t)room,
-                                          sizeof(*w->seen), e);
+        struct directory *more =
+            mem_grow(w->seen, (size_t)w->n_seen, (size_t)room, sizeof(*w->seen), e);
         if (!more)
             return false;
         w->seen = more;
@@ -81,23 +80,24 @@ static bool enter(struct walk *w, const char *path, const struct stat *st, bool 
     return copy != NULL;
 }
 
-static bool take_file(struct walk *w, const char *path, const char *name, const struct statx *sx,
-                      struct err *e)
+static bool take_file(struct walk *w, const char *path, const char *name,
+                      const struct statx *sx, struct err *e)
 {
     if (is_not_picture(name))
         return note(w, path, "no picture by its name: skipped", false, e);
     if (sx->stx_size == 0)
         return note(w, path, "an empty file", true, e);
-    return scan_sample(w->scan,
-                       (struct sample){
-                           .path = path,
-                           .label = w->label,
-                           .dev = makedev(sx->stx_dev_major, sx->stx_dev_minor),
-                           .ino = sx->stx_ino,
-                           .size = (int64_t)sx->stx_size,
-                           .mtime_ns = sx->stx_mtime.tv_sec * 1000000000 + sx->stx_mtime.tv_nsec,
-                       },
-                       e);
+    return scan_sample(
+        w->scan,
+        (struct sample){
+            .path = path,
+            .label = w->label,
+            .dev = makedev(sx->stx_dev_major, sx->stx_dev_minor),
+            .ino = sx->stx_ino,
+            .size = (int64_t)sx->stx_size,
+            .mtime_ns = sx->stx_mtime.tv_sec * 1000000000 + sx->stx_mtime.tv_nsec,
+        },
+        e);
 }
 
 static bool walk_directory(struct walk *w, const char *path, int depth, struct err *e);
@@ -202,7 +202,8 @@ static bool no_part(const struct dataset_config *cfg, enum part part, const char
 {
     const char *name = part == PART_TRAIN ? "train" : part == PART_VAL ? "val" : "test";
     if (sub)
-        return err_set(e, ERR_DATA, "%s/%s: no such folder (given as --%s)", cfg->path, sub, name);
+        return err_set(e, ERR_DATA, "%s/%s: no such folder (given as --%s)", cfg->path, sub,
+                       name);
     return err_set(e, ERR_DATA,
                    "%s: no %s part here; name its folder with --%s NAME (\".\" = %s itself)",
                    cfg->path, name, name, cfg->path);
@@ -225,8 +226,9 @@ static bool read_folder(struct scan *s, const struct dataset_config *cfg, enum p
     bool ok = s->d->root && each_entry(&w, root, 0, take_class, e);
     mem_free(w.seen);
     if (ok && s->d->n_class == 0)
-        return err_set(e, ERR_DATA, "%s: no class folders; expected one folder for each class%s",
-                       root, s->d->n_issue ? ", not the pictures themselves" : "");
+        return err_set(e, ERR_DATA,
+                       "%s: no class folders; expected one folder for each class%s", root,
+                       s->d->n_issue ? ", not the pictures themselves" : "");
     return ok;
 }
 

@@ -20,7 +20,8 @@ struct bytes {
     size_t n;
 };
 
-static bool find_file(const char *root, const char *part, const char *what, char *out, size_t size)
+static bool find_file(const char *root, const char *part, const char *what, char *out,
+                      size_t size)
 {
     static const char *const suffix[] = {"", ".gz"};
     struct stat st;
@@ -33,7 +34,8 @@ static bool find_file(const char *root, const char *part, const char *what, char
 }
 
 #if WITH_ZLIB
-static bool inflate_all(const char *path, const struct bytes *in, struct bytes *out, struct err *e)
+static bool inflate_all(const char *path, const struct bytes *in, struct bytes *out,
+                        struct err *e)
 {
     size_t room = in->n * 4 + 4096;
     z_stream z = {.next_in = in->byte, .avail_in = (uInt)in->n};
@@ -56,7 +58,8 @@ static bool inflate_all(const char *path, const struct bytes *in, struct bytes *
     return err_set(e, ERR_DATA, "%s: a damaged gzip file, or one of more than 1 GiB", path);
 }
 #else
-static bool inflate_all(const char *path, const struct bytes *in, struct bytes *out, struct err *e)
+static bool inflate_all(const char *path, const struct bytes *in, struct bytes *out,
+                        struct err *e)
 {
     (void)in;
     (void)out;
@@ -95,8 +98,8 @@ static bool check_header(const char *path, const struct bytes *f, uint32_t magic
     for (int i = 0; i < n_dim; i++) {
         dim[i] = big_endian(f->byte + 4 + 4 * i);
         if (i > 0 && (dim[i] == 0 || dim[i] > MAX_SIDE))
-            return err_set(e, ERR_DATA, "%s: pictures of side %u; expected 1 to %d", path, dim[i],
-                           MAX_SIDE);
+            return err_set(e, ERR_DATA, "%s: pictures of side %u; expected 1 to %d", path,
+                           dim[i], MAX_SIDE);
         body *= dim[i];
     }
     if (f->n != header + body)

@@ -1,10 +1,17 @@
 /* Decodes and augments ahead of the trainer, on its own threads, through a bounded queue. Sample i
- * of epoch k depends only on (seed, k, i): the stream is the same for any number of threads. */
+ * of epoch k depends only on (seed, k, i): the stream is the same for any number of threads.
+ *
+ * The threads run at the lowest priority: they take what computing leaves, and all of it while the
+ * trainer waits; the waiting trainer decodes too. Nothing is allocated for a batch but decoded
+ * pictures. All pictures start from data/picture.h's rule, whether cached, evaluated or trained. */
 #ifndef DATA_LOADER_H
 #define DATA_LOADER_H
 
 #include "augment/config.h"
 #include "data/dataset.h"
+#include "data/order.h"
+
+struct cache;
 
 struct batch {
     int n, h, w, channels;
@@ -14,29 +21,27 @@ struct batch {
     const float *label;     /* (n, n_class): one-hot, or soft after mixup; rows sum to 1 */
 };
 
-enum order { ORDER_SEQUENTIAL, ORDER_SHUFFLED, ORDER_BALANCED };
-
 struct loader_config {
     const uint32_t *index; /* (n_index) samples of the data set to visit; copied */
     int n_index;
-    int batch;      /* pictures a batch; the last may be smaller, but a last one of 1 is merged
+    int batch;   /* pictures a batch; the last may be smaller, but a last one of 1 is merged
                      * into the one before it (batch norm) when merge_last is set: up to batch+1 */
-    int size_px;    /* the network's input, square */
-    int n_class;    /* columns of label */
+    int size_px; /* the network's input, square */
+    int n_class; /* columns of label */
     enum order order;
     bool merge_last;
     uint64_t seed;
-    int n_thread;
-    bool full_crop;                        /* decode anew, ignoring the cache's picture */
-    const struct augment_config *augment;  /* NULL: shorter side and centre crop (evaluation) */
-    int resize_px;                         /* evaluation: shorter side before the crop */
-    const char *cache_dir;                 /* NULL = no cache */
-    int64_t cache_limit;                   /* bytes; 0 = 20 % of the free disk */
+    int n_thread;                         /* 0: parallel_threads() */
+    bool full_crop;                       /* training: crops from the file decoded anew */
+    const struct augment_config *augment; /* NULL: the centre crop (evaluation) */
+    int resize_px;       /* shorter side of the picture all starts from; 0: picture_side() */
+    int filter;          /* enum resize_filter of that */
+    struct cache *cache; /* data/cache.h; borrowed; NULL = none */
 };
 
 struct loader;
 
-/* d and cfg->augment outlive the loader. */
+/* d, cfg->augment and cfg->cache outlive the loader. */
 MUST_CHECK struct loader *loader_new(const struct dataset *d, const struct loader_config *cfg,
                                      struct err *e);
 /* Goes to the first batch of an epoch, or further in (resume): batches skip..end follow. */
@@ -45,8 +50,10 @@ MUST_CHECK bool loader_seek(struct loader *l, int epoch, int skip_batches, struc
  * epoch, and the next call begins the following one. A picture that cannot be read (it was
  * readable at the scan) is ERR_DATA and names the file. */
 MUST_CHECK bool loader_next(struct loader *l, const struct batch **out, struct err *e);
-int loader_batches(const struct loader *l); /* batches an epoch */
+int loader_batches(const struct loader *l);   /* batches an epoch */
 double loader_wait_s(const struct loader *l); /* seconds loader_next has waited in all */
+/* Pictures read so far whose file had changed since the scan: the run is not repeatable. */
+int64_t loader_drifted(const struct loader *l);
 void loader_free(struct loader *l);
 
 #endif

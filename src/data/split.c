@@ -11,11 +11,12 @@
 
 static const char header[] = "# linnet split 1: part, picture";
 
-bool split_stratified(const struct dataset *d, double val_fraction, uint64_t seed, uint8_t *in_val,
-                      struct err *e)
+bool split_stratified(const struct dataset *d, double val_fraction, uint64_t seed,
+                      uint8_t *in_val, struct err *e)
 {
     if (!(val_fraction >= 0 && val_fraction < 1))
-        return err_set(e, ERR_USAGE, "validation fraction %g: expected 0 up to, not including, 1",
+        return err_set(e, ERR_USAGE,
+                       "validation fraction %g: expected 0 up to, not including, 1",
                        val_fraction);
     uint32_t *of_class = mem_new((size_t)d->n_sample, sizeof(*of_class), e);
     if (!of_class)
@@ -70,7 +71,8 @@ static bool unescape(char *text)
     return true;
 }
 
-bool split_write(const struct dataset *d, const uint8_t *in_val, const char *path, struct err *e)
+bool split_write(const struct dataset *d, const uint8_t *in_val, const char *path,
+                 struct err *e)
 {
     size_t room = sizeof(header) + 1;
     for (int i = 0; i < d->n_sample; i++)
@@ -115,8 +117,8 @@ static bool take_line(const struct dataset *d, const char *path, char *line, int
     const struct named *at = bsearch(&key, order, (size_t)d->n_sample, sizeof(*order), by_name);
     if (!at)
         return err_set(e, ERR_DATA,
-                       "%s: %s is in the run's split, but not in the data set any more", d->root,
-                       tab + 1);
+                       "%s: %s is in the run's split, but not in the data set any more",
+                       d->root, tab + 1);
     if (seen[at->index]++)
         return err_set(e, ERR_DATA, "%s:%d: %s stands twice", path, number, tab + 1);
     in_val[at->index] = val;
