@@ -205,6 +205,27 @@ bool file_append(int fd, const char *path, const void *byte, size_t n, struct er
     return false;
 }
 
+bool file_sync(int fd, const char *path, struct err *e)
+{
+    return (!must_fail() && fsync(fd) == 0) || err_errno(e, path);
+}
+
+bool file_keep(const char *path, const char *kept, struct err *e)
+{
+    char *tmp = mem_printf(e, "%s.tmp.%ld", kept, (long)getpid());
+    if (!tmp)
+        return false;
+    bool linked = !must_fail() && link(path, tmp) == 0;
+    bool none = errno == EPERM || errno == EOPNOTSUPP || errno == EMLINK || errno == ENOSYS;
+    bool ok = (linked || none) && rename(linked ? tmp : path, kept) == 0;
+    if (!ok)
+        err_errno(e, kept);
+    if (linked)
+        unlink(tmp); /* still there when both names were one file already */
+    mem_free(tmp);
+    return ok;
+}
+
 /* One folder; that it stands already is fine. */
 static bool make_one(const char *path, struct err *e)
 {

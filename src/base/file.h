@@ -33,6 +33,10 @@ MUST_CHECK bool file_write_atomic(const char *path, const struct file_part *part
                                   struct err *e);
 /* Appends a line or record to an open log descriptor, whole or with an error. */
 MUST_CHECK bool file_append(int fd, const char *path, const void *byte, size_t n, struct err *e);
+MUST_CHECK bool file_sync(int fd, const char *path, struct err *e);
+/* What stands at path also stands at kept, replacing it atomically: a hard link, or a rename on
+ * file systems that have none. */
+MUST_CHECK bool file_keep(const char *path, const char *kept, struct err *e);
 MUST_CHECK bool dir_make(const char *path, struct err *e); /* with parents; existing is fine */
 MUST_CHECK bool dir_sync(const char *path, struct err *e);
 

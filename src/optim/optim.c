@@ -17,10 +17,10 @@ const struct option optim_options[] = {
     {.name = "lr", .type = OPTION_REAL, .offset = AT(lr), .min = {.r = -1}, .max = {.r = 1e38},
      .fallback = {.r = -1}, .scale = SCALE_LOG,
      .help = "peak learning rate; -1 = the recipe's (docs/defaults.md)"},
-    {.name = "weight_decay", .type = OPTION_REAL, .offset = AT(weight_decay), .min = {.r = -1},
+    {.name = "weight-decay", .type = OPTION_REAL, .offset = AT(weight_decay), .min = {.r = -1},
      .max = {.r = 10}, .fallback = {.r = -1}, .scale = SCALE_LOG,
      .help = "decoupled for adamw and lion, else L2; -1 = the recipe's"},
-    {.name = "decay_all", .type = OPTION_BOOL, .offset = AT(decay_all),
+    {.name = "decay-all", .type = OPTION_BOOL, .offset = AT(decay_all),
      .help = "decay norms and biases too"},
     {.name = "momentum", .type = OPTION_REAL, .offset = HYPER(momentum), .min = {.r = -1},
      .max = {.r = 1}, .fallback = {.r = -1}, .when = "optimiser=sgd|rmsprop",
@@ -47,10 +47,10 @@ const struct option optim_options[] = {
      .help = "smoothing of the squares; -1 = 0.99"},
     {.name = "centered", .type = OPTION_BOOL, .offset = HYPER(centered),
      .when = "optimiser=rmsprop", .help = "divide by the variance, not by the square"},
-    {.name = "momentum_decay", .type = OPTION_REAL, .offset = HYPER(momentum_decay),
+    {.name = "momentum-decay", .type = OPTION_REAL, .offset = HYPER(momentum_decay),
      .min = {.r = -1}, .max = {.r = 1}, .fallback = {.r = -1}, .when = "optimiser=nadam",
      .help = "growth of the momentum; -1 = 0.004"},
-    {.name = "lr_decay", .type = OPTION_REAL, .offset = HYPER(lr_decay), .min = {.r = -1},
+    {.name = "lr-decay", .type = OPTION_REAL, .offset = HYPER(lr_decay), .min = {.r = -1},
      .max = {.r = 1}, .fallback = {.r = -1}, .when = "optimiser=adagrad",
      .help = "learning rate / (1 + this x steps); -1 = 0"},
     {.name = NULL},
@@ -98,8 +98,8 @@ bool optim_resolve(struct optim_config *cfg, struct err *e)
           resolve_one(o, "beta2", own->beta2, &h->beta2, e) &&
           resolve_one(o, "eps", own->eps, &h->eps, e) &&
           resolve_one(o, "alpha", own->alpha, &h->alpha, e) &&
-          resolve_one(o, "momentum_decay", own->momentum_decay, &h->momentum_decay, e) &&
-          resolve_one(o, "lr_decay", own->lr_decay, &h->lr_decay, e)))
+          resolve_one(o, "momentum-decay", own->momentum_decay, &h->momentum_decay, e) &&
+          resolve_one(o, "lr-decay", own->lr_decay, &h->lr_decay, e)))
         return false;
     if (h->nesterov && (h->momentum <= 0 || h->dampening != 0))
         return err_set(e, ERR_USAGE, "--nesterov: needs --momentum above 0 and no --dampening");

@@ -1,0 +1,31 @@
+/* A network's answers to all pictures of a loader, counted. */
+#ifndef TRAIN_EVALUATE_H
+#define TRAIN_EVALUATE_H
+
+#include "data/loader.h"
+#include "graph/plan.h"
+#include "train/metrics.h"
+#include "train/network.h"
+
+#include <signal.h>
+
+struct evaluation {
+    struct plan *plan; /* MODE_EVAL, keeps the logits */
+    const struct network *net;
+    struct loader *loader;
+    int max_n;
+    void (*progress)(void *ctx, int64_t done); /* pictures; may be NULL */
+    void *ctx;
+    const volatile sig_atomic_t *stop; /* not 0: ends early with ERR_INTERRUPTED; may be NULL */
+};
+
+/* A plan for evaluating net with weights w (its own or an average). */
+MUST_CHECK struct plan *evaluation_plan(const struct backend *b, const struct network *net,
+                                        struct weights *w, int max_n, enum dtype compute,
+                                        struct err *e);
+/* One epoch of the loader into m, which is cleared. */
+MUST_CHECK bool evaluate(const struct evaluation *v, struct metrics *m, struct err *e);
+/* The class a row of targets is of: its largest. */
+int target_class(const float *row, int n_class);
+
+#endif

@@ -1,0 +1,361 @@
+/* The file's sections are the state_dict's tensors in graph order, then the items; its metadata
+ * tells model, options, classes and preprocessing as JSON texts. */
+#include "train/network.h"
+
+#include "augment/config.h"
+#include "base/build.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char model_name[] = "cnn5";
+
+void network_release(struct network *n)
+{
+    weights_free(n->weights);
+    graph_free(n->graph);
+    arena_release(&n->arena);
+    *n = (struct network){0};
+}
+
+static bool copy_classes(struct network *n, const struct network_spec *spec, struct err *e)
+{
+    const char **copy = arena_new(&n->arena, (size_t)spec->n_class, sizeof(*copy), e);
+    for (int i = 0; copy && i < spec->n_class; i++)
+        if (!(copy[i] = arena_text(&n->arena, spec->class_name[i], e)))
+            return false;
+    n->class_name = copy;
+    n->n_class = spec->n_class;
+    return copy != NULL;
+}
+
+static bool build(struct network *n, const struct network_spec *spec, struct err *e)
+{
+    struct cnn5_input in = {.n_class = spec->n_class, .u8 = true};
+    for (int c = 0; c < 3; c++) {
+        in.mean[c] = (float)spec->pre->mean[c];
+        in.std[c] = (float)spec->pre->std[c];
+    }
+    if (spec->class_weight) {
+        size_t bytes = (size_t)spec->n_class * sizeof(float);
+        float *copy = arena_new(&n->arena, bytes, 1, e);
+        if (!copy)
+            return false;
+        in.class_weight = memcpy(copy, spec->class_weight, bytes);
+    }
+    n->graph = graph_new(e);
+    return n->graph && cnn5_build(n->graph, &n->model, &in, e) &&
+           (n->weights = weights_new(n->graph, e)) != NULL;
+}
+
+bool network_init(struct network *n, const struct network_spec *spec, uint64_t seed,
+                  struct err *e)
+{
+    *n = (struct network){.model = *spec->model, .pre = *spec->pre};
+    if (!copy_classes(n, spec, e) || !build(n, spec, e)) {
+        network_release(n);
+        return false;
+    }
+    weights_init(n->weights, seed);
+    n->input = graph_find(n->graph, "input");
+    n->target = graph_find(n->graph, "target");
+    n->logits = graph_find(n->graph, "out");
+    n->loss = graph_find(n->graph, "loss");
+    return true;
+}
+
+/* The sections of a file: one entry a weight, one an item. */
+struct sections {
+    struct arena arena;
+    struct st_tensor *tensor;
+    int n;
+};
+
+static bool weight_section(struct sections *s, const struct weights *w, const struct node *node,
+                           int i, struct err *e)
+{
+    const struct weight *spec = &node->weight[i];
+    struct st_tensor *t = &s->tensor[s->n++];
+    size_t length = strlen(node->name) + strlen(spec->name) + 2;
+    char *name = arena_new(&s->arena, length, 1, e);
+    if (!name)
+        return false;
+    snprintf(name, length, "%s.%s", node->name, spec->name);
+    *t = (struct st_tensor){.name = name, .dtype = ST_F32, .data = weights_at(w, node, i)};
+    t->bytes = shape_count(&spec->shape) * sizeof(float);
+    if (spec->integer) { /* a scalar in PyTorch, counted in a float here */
+        int64_t *count = arena_new(&s->arena, 1, sizeof(*count), e);
+        if (!count)
+            return false;
+        *count = (int64_t)*weights_at(w, node, i);
+        t->dtype = ST_I64;
+        t->data = count;
+        t->bytes = sizeof(*count);
+        return true;
+    }
+    for (t->rank = 0; t->rank < spec->shape.rank; t->rank++)
+        t->dim[t->rank] = spec->shape.dim[t->rank];
+    return true;
+}
+
+static bool item_section(struct sections *s, const struct state_item *item, struct err *e)
+{
+    struct st_tensor *t = &s->tensor[s->n++];
+    size_t length = strlen(item->name) + sizeof("train.");
+    char *name = arena_new(&s->arena, length, 1, e);
+    if (!name)
+        return false;
+    snprintf(name, length, "train.%s", item->name);
+    *t = (struct st_tensor){.name = name,
+                            .dtype = item->dtype,
+                            .rank = 1,
+                            .dim = {(int64_t)item->n},
+                            .data = item->data,
+                            .bytes = item->n * (size_t)st_dtype_bits(item->dtype) / 8};
+    return true;
+}
+
+static bool list_sections(struct sections *s, const struct graph *g, const struct weights *w,
+                          const struct state_item *item, int n_item, struct err *e)
+{
+    size_t room = (size_t)n_item;
+    for (int i = 0; i < g->n_node; i++)
+        room += (size_t)g->node[i]->n_weight;
+    s->tensor = arena_new(&s->arena, room, sizeof(*s->tensor), e);
+    bool ok = s->tensor != NULL;
+    for (int i = 0; ok && i < g->n_node; i++)
+        for (int k = 0; ok && k < g->node[i]->n_weight; k++)
+            ok = weight_section(s, w, g->node[i], k, e);
+    for (int i = 0; ok && i < n_item; i++)
+        ok = item_section(s, &item[i], e);
+    return ok;
+}
+
+static bool all_finite(const struct sections *s, struct err *e)
+{
+    for (int i = 0; i < s->n; i++) {
+        const struct st_tensor *t = &s->tensor[i];
+        const float *x = t->data;
+        for (size_t k = 0; t->dtype == ST_F32 && k < t->bytes / sizeof(*x); k++)
+            if (!isfinite(x[k]))
+                return err_set(e, ERR_DIVERGED, "%s holds %s at element %zu: not saved",
+                               t->name, isnan(x[k]) ? "NaN" : "infinity", k);
+    }
+    return true;
+}
+
+static void put_reals(struct json_writer *w, const char *key, const double x[3])
+{
+    json_open(w, key, '[');
+    for (int c = 0; c < 3; c++)
+        json_put_real(w, NULL, x[c]);
+    json_close(w, ']');
+}
+
+static bool preprocess_text(const struct preprocess *p, char **out, struct err *e)
+{
+    struct json_writer w = {0};
+    json_open(&w, NULL, '{');
+    json_put_int(&w, "size", p->size_px);
+    json_put_int(&w, "resize_shorter", p->resize_px);
+    json_put_text(&w, "filter", "bilinear");
+    json_put_bool(&w, "antialias", true);
+    json_put_text(&w, "crop", "center");
+    json_put_text(&w, "background", "white");
+    put_reals(&w, "mean", p->mean);
+    put_reals(&w, "std", p->std);
+    json_close(&w, '}');
+    *out = w.text;
+    return json_done(&w, e);
+}
+
+static bool classes_text(const struct network *n, char **out, struct err *e)
+{
+    struct json_writer w = {0};
+    json_open(&w, NULL, '[');
+    for (int i = 0; i < n->n_class; i++)
+        json_put_text(&w, NULL, n->class_name[i]);
+    json_close(&w, ']');
+    *out = w.text;
+    return json_done(&w, e);
+}
+
+static bool model_text(const struct network *n, char **out, struct err *e)
+{
+    struct cnn5_config copy = n->model;
+    struct option_table table = {cnn5_options, &copy};
+    struct json_writer w = {0};
+    bool ok = option_write_json(&table, 1, &w, e);
+    *out = w.text;
+    return ok && json_done(&w, e);
+}
+
+bool network_save(const struct network *n, const struct weights *w,
+                  const struct state_item *item, int n_item, const char *path, struct err *e)
+{
+    struct sections s = {0};
+    char *model = NULL, *classes = NULL, *pre = NULL;
+    bool ok = list_sections(&s, n->graph, w, item, n_item, e) && all_finite(&s, e) &&
+              model_text(n, &model, e) && classes_text(n, &classes, e) &&
+              preprocess_text(&n->pre, &pre, e);
+    if (ok) {
+        struct st_note note[] = {{"format", "pt"},
+                                 {"linnet.version", LINNET_VERSION},
+                                 {"linnet.model", model_name},
+                                 {"linnet.options", model},
+                                 {"linnet.classes", classes},
+                                 {"linnet.preprocess", pre}};
+        ok = seal_write(path, s.tensor, s.n, note, (int)COUNT_OF(note), e);
+    }
+    mem_free(model);
+    mem_free(classes);
+    mem_free(pre);
+    arena_release(&s.arena);
+    return ok;
+}
+
+size_t network_bytes(const struct network *n, const struct state_item *item, int n_item)
+{
+    size_t bytes = (n->graph->n_value + n->graph->n_buffer) * sizeof(float);
+    for (int i = 0; i < n_item; i++)
+        bytes += item[i].n * (size_t)st_dtype_bits(item[i].dtype) / 8;
+    return bytes;
+}
+
+/* Copies one section of the file to where list_sections said it lies. */
+static bool read_section(const struct safetensors *file, const struct st_tensor *want,
+                         const char *path, struct err *e)
+{
+    const struct st_tensor *t = safetensors_find(file, want->name);
+    if (!t)
+        return err_set(e, ERR_MODEL, "%s: has no tensor %s", path, want->name);
+    bool same = t->dtype == want->dtype && t->rank == want->rank && t->bytes == want->bytes;
+    for (int i = 0; same && i < t->rank; i++)
+        same = t->dim[i] == want->dim[i];
+    if (!same)
+        return err_set(e, ERR_MODEL, "%s: %s has another type or shape than this network's",
+                       path, want->name);
+    memcpy((void *)(uintptr_t)want->data, t->data, t->bytes);
+    return true;
+}
+
+static bool restore(const struct network *n, struct weights *w, const struct state_item *item,
+                    int n_item, const struct safetensors *file, const char *path, struct err *e)
+{
+    struct sections s = {0};
+    bool ok = list_sections(&s, n->graph, w, item, n_item, e);
+    for (int i = 0; ok && i < s.n; i++)
+        ok = read_section(file, &s.tensor[i], path, e);
+    int at = 0;
+    for (int i = 0; ok && i < n->graph->n_node; i++)
+        for (int k = 0; k < n->graph->node[i]->n_weight; k++, at++)
+            if (n->graph->node[i]->weight[k].integer)
+                *weights_at(w, n->graph->node[i], k) =
+                    (float)*(const int64_t *)s.tensor[at].data;
+    ok = ok && all_finite(&s, e);
+    if (!ok && e->kind == ERR_DIVERGED)
+        e->kind = ERR_MODEL;
+    arena_release(&s.arena);
+    weights_changed(w);
+    return ok;
+}
+
+bool network_restore(const struct network *n, struct weights *w, const struct state_item *item,
+                     int n_item, const char *path, struct err *e)
+{
+    struct safetensors file;
+    if (!safetensors_open(&file, path, e))
+        return false;
+    bool ok = seal_check(&file, path, e) && restore(n, w, item, n_item, &file, path, e);
+    safetensors_close(&file);
+    return ok;
+}
+
+static const struct json *note_json(const struct safetensors *s, const char *key,
+                                    struct arena *a, struct err *e)
+{
+    const char *text = safetensors_metadata(s, key);
+    if (text)
+        return json_parse(text, strlen(text), a, e);
+    err_set(e, ERR_MODEL, "no %s in its metadata: not a model of linnet", key);
+    return NULL;
+}
+
+static bool read_reals(const struct json *v, double out[3])
+{
+    bool ok = v && v->type == JSON_ARRAY && v->n == 3;
+    for (int c = 0; ok && c < 3; c++) {
+        ok = v->item[c].type == JSON_NUMBER;
+        out[c] = v->item[c].number;
+    }
+    return ok;
+}
+
+static bool read_preprocess(const struct json *v, int size, struct preprocess *p, struct err *e)
+{
+    p->size_px = (int)json_int(v, "size", 0);
+    p->resize_px = (int)json_int(v, "resize_shorter", 0);
+    bool ok =
+        read_reals(json_get(v, "mean"), p->mean) && read_reals(json_get(v, "std"), p->std);
+    for (int c = 0; ok && c < 3; c++)
+        ok = p->std[c] > 0;
+    ok = ok && p->size_px == size && p->resize_px == augment_start_px(size);
+    return ok || err_set(e, ERR_MODEL, "its preprocessing is not one that linnet %s knows",
+                         LINNET_VERSION);
+}
+
+static bool read_classes(const struct json *v, struct arena *a, struct network_spec *spec,
+                         struct err *e)
+{
+    bool ok = v->type == JSON_ARRAY && v->n > 1;
+    const char **name = ok ? arena_new(a, (size_t)v->n, sizeof(*name), e) : NULL;
+    for (int i = 0; name && ok && i < v->n; i++) {
+        ok = v->item[i].type == JSON_STRING;
+        name[i] = v->item[i].text;
+    }
+    spec->class_name = name;
+    spec->n_class = v->n;
+    return (ok && name) || err_set(e, ERR_MODEL, "its list of classes is none");
+}
+
+static bool read_network(struct network *n, const struct safetensors *file, struct arena *a,
+                         struct err *e)
+{
+    struct cnn5_config model;
+    struct preprocess pre;
+    struct network_spec spec = {.model = &model, .pre = &pre};
+    struct option_table table = {cnn5_options, &model};
+    const char *name = safetensors_metadata(file, "linnet.model");
+    if (!name || strcmp(name, model_name) != 0)
+        return err_set(e, ERR_MODEL, "its model is %s; known is %s", name ? name : "not stated",
+                       model_name);
+    const struct json *options = note_json(file, "linnet.options", a, e);
+    const struct json *classes = options ? note_json(file, "linnet.classes", a, e) : NULL;
+    const struct json *how = classes ? note_json(file, "linnet.preprocess", a, e) : NULL;
+    return how && option_defaults(&table, 1, a, e) &&
+           option_read_json(&table, 1, options, a, e) &&
+           read_preprocess(how, (int)model.size, &pre, e) &&
+           read_classes(classes, a, &spec, e) && network_init(n, &spec, 0, e);
+}
+
+bool network_load(struct network *n, const char *path, struct err *e)
+{
+    struct safetensors file;
+    struct arena a = {0};
+    *n = (struct network){0};
+    if (!safetensors_open(&file, path, e))
+        return false;
+    bool ok = seal_check(&file, path, e);
+    if (ok && !read_network(n, &file, &a, e)) {
+        if (e->kind != ERR_NOMEM)
+            e->kind = ERR_MODEL;
+        ok = err_in(e, "%s", path);
+    }
+    ok = ok && restore(n, n->weights, NULL, 0, &file, path, e);
+    if (!ok)
+        network_release(n);
+    arena_release(&a);
+    safetensors_close(&file);
+    return ok;
+}
