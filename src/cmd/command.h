@@ -5,6 +5,8 @@
 
 #include "base/option.h"
 
+enum { COMMAND_MAX_TABLES = 48 };
+
 /* Option rows over a struct that lies inside the command's configuration. */
 struct command_options {
     const struct option *row; /* ended by name == NULL */
@@ -29,6 +31,9 @@ struct command {
     int min_operand, max_operand; /* -1 = any number */
     size_t config_size;
     const struct command_options *options; /* ended by row == NULL; NULL = none */
+    /* Further tables over config, where other modules own the rows (the transforms'): fills in at
+     * most COMMAND_MAX_TABLES and returns how many. NULL = none. */
+    int (*tables)(void *config, struct option_table *table);
     bool (*run)(struct call *c, struct err *e);
 };
 
