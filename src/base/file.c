@@ -192,6 +192,19 @@ bool file_write_atomic(const char *path, const struct file_part *part, int n_par
     return ok;
 }
 
+bool file_write_plain(const char *path, const void *byte, size_t n, struct err *e)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return err_errno(e, path);
+    bool ok = write_all(fd, byte, n) || err_errno(e, path);
+    if (close(fd) != 0 && ok)
+        ok = err_errno(e, path);
+    if (!ok)
+        unlink(path);
+    return ok;
+}
+
 bool file_append(int fd, const char *path, const void *byte, size_t n, struct err *e)
 {
     struct stat st;

@@ -31,6 +31,8 @@ struct file_part {
  * any failure the temporary file is removed and what stood at path stands. ERR_STORAGE. */
 MUST_CHECK bool file_write_atomic(const char *path, const struct file_part *part, int n_part,
                                   struct err *e);
+/* Writes or replaces path, not synced: for what can be made again. Removed on failure. */
+MUST_CHECK bool file_write_plain(const char *path, const void *byte, size_t n, struct err *e);
 /* Appends a line or record to an open log descriptor, whole or with an error. */
 MUST_CHECK bool file_append(int fd, const char *path, const void *byte, size_t n, struct err *e);
 MUST_CHECK bool file_sync(int fd, const char *path, struct err *e);
