@@ -5,7 +5,7 @@
 
 #include "base/option.h"
 
-enum { COMMAND_MAX_TABLES = 48 };
+enum { COMMAND_MAX_TABLES = 48 }; /* of either kind */
 
 /* Option rows over a struct that lies inside the command's configuration. */
 struct command_options {

@@ -1,0 +1,14 @@
+/* The table of commands, in the order in which --help tells of them. */
+#include "cmd/command.h"
+
+extern const struct command command_model;
+
+const struct command *const commands[] = {
+    &command_model,
+    NULL,
+};
+
+int main(int argc, char **argv)
+{
+    return dispatch(argc, argv);
+}
