@@ -21,7 +21,13 @@ struct call {
         *table; /* the rows bound to config, for records and comparisons */
     int n_table;
     struct arena *arena; /* lives until the program ends */
+    /* What was given, for command_apply: */
+    const char *file; /* --config's, or NULL */
+    int argc;
+    char **argv;
 };
+/* Applies --config FILE and the flags again, over what the configuration holds by now. */
+MUST_CHECK bool command_apply(struct call *c, struct err *e);
 
 struct command {
     const char *name;             /* "train" */

@@ -77,13 +77,20 @@ static const char *take_config(int *argc, char **argv, struct err *e)
     return NULL;
 }
 
+bool command_apply(struct call *c, struct err *e)
+{
+    return (!c->file || option_read_yaml(c->table, c->n_table, c->file, c->arena, e)) &&
+           option_parse(c->table, c->n_table, c->argc, c->argv, &c->operand, c->arena, e);
+}
+
 static bool fill(const struct command *c, struct call *call, int argc, char **argv,
                  struct err *e)
 {
-    const char *file = take_config(&argc, argv, e);
+    call->file = take_config(&argc, argv, e);
+    call->argc = argc;
+    call->argv = argv;
     if (e->kind != ERR_NONE || !option_defaults(call->table, call->n_table, call->arena, e) ||
-        (file && !option_read_yaml(call->table, call->n_table, file, call->arena, e)) ||
-        !option_parse(call->table, call->n_table, argc, argv, &call->operand, call->arena, e))
+        !command_apply(call, e))
         return false;
     while (call->operand[call->n_operand])
         call->n_operand++;

@@ -9,16 +9,18 @@ int target_class(const float *row, int n_class)
     return best;
 }
 
-struct plan *evaluation_plan(const struct backend *b, const struct network *net,
-                             struct weights *w, int max_n, enum dtype compute, struct err *e)
+struct plan *evaluation_plan(const struct evaluation_request *r, struct err *e)
 {
-    struct node *keep[] = {net->logits, NULL};
-    struct plan_request r = {.graph = net->graph,
-                             .max_n = max_n,
-                             .mode = MODE_EVAL,
-                             .compute = compute,
-                             .keep = keep};
-    return plan_new(b, &r, w, e);
+    struct node *keep[] = {r->net->logits, NULL};
+    struct plan_request request = {
+        .graph = r->net->graph,
+        .max_n = r->max_n,
+        .mode = MODE_EVAL,
+        .compute = r->compute,
+        .keep = keep,
+        .choice = r->choice,
+    };
+    return plan_new(r->backend, &request, r->average ? r->average : r->net->weights, e);
 }
 
 static bool add_batch(const struct evaluation *v, const struct batch *b, float *logits,

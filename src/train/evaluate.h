@@ -19,10 +19,15 @@ struct evaluation {
     const volatile sig_atomic_t *stop; /* not 0: ends early with ERR_INTERRUPTED; may be NULL */
 };
 
-/* A plan for evaluating net with weights w (its own or an average). */
-MUST_CHECK struct plan *evaluation_plan(const struct backend *b, const struct network *net,
-                                        struct weights *w, int max_n, enum dtype compute,
-                                        struct err *e);
+struct evaluation_request {
+    const struct backend *backend;
+    const struct network *net;
+    struct weights *average; /* in place of the network's own weights; may be NULL */
+    int max_n;
+    enum dtype compute;
+    const struct plan_choice *choice; /* may be NULL */
+};
+MUST_CHECK struct plan *evaluation_plan(const struct evaluation_request *r, struct err *e);
 /* One epoch of the loader into m, which is cleared. */
 MUST_CHECK bool evaluate(const struct evaluation *v, struct metrics *m, struct err *e);
 /* The class a row of targets is of: its largest. */

@@ -186,7 +186,9 @@ static bool model_text(const struct network *n, char **out, struct err *e)
     struct cnn5_config copy = n->model;
     struct option_table table = {cnn5_options, &copy};
     struct json_writer w = {0};
+    json_open(&w, NULL, '{');
     bool ok = option_write_json(&table, 1, &w, e);
+    json_close(&w, '}');
     *out = w.text;
     return ok && json_done(&w, e);
 }

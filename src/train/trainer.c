@@ -27,12 +27,18 @@ static bool make_plans(struct trainer *t, struct err *e)
         .want_weights = true,
         .n_shard = s->cfg->loop.deterministic ? DETERMINISTIC_SHARDS : 0,
         .seed = (uint64_t)s->cfg->loop.seed,
+        .choice = s->choice,
     };
     t->plan = plan_new(s->backend, &r, s->net->weights, e);
     if (!t->plan || !s->val)
         return t->plan != NULL;
-    t->eval_plan = evaluation_plan(
-        s->backend, s->net, t->average ? t->average : s->net->weights, t->max_n, s->compute, e);
+    struct evaluation_request v = {.backend = s->backend,
+                                   .net = s->net,
+                                   .average = t->average,
+                                   .max_n = t->max_n,
+                                   .compute = s->compute,
+                                   .choice = s->eval_choice};
+    t->eval_plan = evaluation_plan(&v, e);
     return t->eval_plan != NULL;
 }
 

@@ -44,6 +44,8 @@ struct trainer_setup {
     struct network *net;
     const struct backend *backend;
     enum dtype compute;
+    /* Kernels chosen when the run began (graph/plan.h), or NULL. */
+    const struct plan_choice *choice, *eval_choice;
     struct dataset *data;                /* names in messages */
     struct loader *train, *val;          /* val NULL: nothing held out */
     int n_train, n_val;                  /* pictures */

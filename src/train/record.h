@@ -1,0 +1,51 @@
+/* What a run was asked for and what it runs on: config.json, environment.json and plan.json, written
+ * at its start and compared at every resume, because the same bits need the same of all this. */
+#ifndef TRAIN_RECORD_H
+#define TRAIN_RECORD_H
+
+#include "graph/plan.h"
+#include "train/config.h"
+#include "train/run.h"
+
+/* Facts that must not change between the parts of a run, as texts. */
+enum { RECORD_MAX_FACTS = 16 };
+struct fact {
+    const char *name;
+    char text[96];
+};
+struct facts {
+    int n;
+    struct fact at[RECORD_MAX_FACTS];
+};
+void facts_add(struct facts *f, const char *name, const char *fmt, ...) PRINTF(3, 4);
+
+/* What changed, as "lr was 0.1, is 0.2; batch was ..." */
+struct changes {
+    int n;
+    char text[400];
+};
+
+MUST_CHECK bool record_write_config(const struct run *r, struct train_config *cfg,
+                                    const char *data, const struct changes *forced,
+                                    struct err *e);
+/* Reads dir's config.json into *cfg (defaults where it says nothing) and *data, texts in the arena. */
+MUST_CHECK bool record_read_config(const char *dir, struct train_config *cfg, const char **data,
+                                   struct arena *a, struct err *e);
+/* Lists the options that differ and may not. */
+void record_compare_config(struct train_config *now, struct train_config *stored,
+                           struct changes *c);
+
+MUST_CHECK bool record_write_facts(const struct run *r, const struct facts *f, struct err *e);
+MUST_CHECK bool record_compare_facts(const struct run *r, const struct facts *f,
+                                     struct changes *c, struct err *e);
+
+/* Which kernel runs what, in the training plan and in the evaluating one. */
+MUST_CHECK bool record_write_plans(const struct run *r, const struct plan *train,
+                                   const struct plan *eval, struct err *e);
+/* The lists of one of them ("train", "eval"), ended by node == NULL, in the arena; empty without a
+ * record. */
+MUST_CHECK bool record_read_plan(const struct run *r, const char *which,
+                                 const struct plan_choice **out, struct arena *a,
+                                 struct err *e);
+
+#endif
