@@ -1,10 +1,11 @@
 /* The table of commands, in the order in which --help tells of them. */
 #include "cmd/command.h"
 
-extern const struct command command_model;
+extern const struct command command_model, command_demo_data;
 
 const struct command *const commands[] = {
     &command_model,
+    &command_demo_data,
     NULL,
 };
 
