@@ -14,6 +14,19 @@ struct isa {
 };
 extern const struct isa isas[ISA_COUNT];
 
+/* One symbol of kernel/ in each of its builds, by isa id: ISA_ROWS(f) with f_generic, f_avx2, ... */
+#if defined(__x86_64__)
+#define ISA_ROWS(f)                                                                            \
+    {                                                                                          \
+        f##_generic, f##_avx2, f##_avx512, f##_avx512bf16                                      \
+    }
+#else
+#define ISA_ROWS(f)                                                                            \
+    {                                                                                          \
+        f##_generic                                                                            \
+    }
+#endif
+
 bool isa_present(const struct isa *isa); /* on this processor */
 /* LINNET_ISA's, or the best present; ERR_DEVICE when the forced one is unknown or absent. */
 MUST_CHECK const struct isa *isa_choose(struct err *e);

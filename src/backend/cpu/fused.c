@@ -1,0 +1,476 @@
+/* Batch norm, activation, dropout and 2x2 max-pool, any of them left out, on blocked tensors: plans,
+ * threads and sums around the tasks of fused.h.
+ *
+ * Forward reads x once for the statistics and once for y. Backward reads the pooled tensors for the
+ * sums and x once for the gradient, which may lie over x. For activations whose z cannot be had from
+ * y, forward keeps x of each winner, and the pass of the sums turns it into dz.
+ *
+ * Sums are taken over bands of rows whose number depends on shapes alone, and added in double in
+ * their order: the result is the same for any number of threads and shards. */
+#include "backend/cpu/fused.h"
+#include "backend/cpu/kernels.h"
+#include "base/parallel.h"
+#include "base/rng.h"
+#include "op/params.h"
+
+#include <math.h>
+#include <string.h>
+
+struct fused {
+    const struct batch_norm_param *norm;
+    const struct node *drop; /* dropout or dropout2d, active, or NULL */
+    bool pool;
+    enum activation kind;
+    bool statistics; /* of the batch, not the running ones */
+    bool from_y;     /* backward takes z or the slope from y */
+    const struct fused_kernels *kernels;
+    void (*draw)(const struct fused_draw *d);
+    int V, C, CB, H, W, n_band, band_rows; /* of y when pooled, else of x */
+    size_t elem, in_plane, out_plane;      /* bytes */
+    size_t win_at, index_at, keep_at;      /* in saved, after the coefficients */
+    float factor;
+};
+
+/* -- plan -- */
+
+static bool is_plain_2x2(const struct pool_param *p, const struct shape *in)
+{
+    bool even = in->dim[2] % 2 == 0 && in->dim[3] % 2 == 0;
+    return p->kernel_h == 2 && p->kernel_w == 2 && (p->stride_h == 0 || p->stride_h == 2) &&
+           (p->stride_w == 0 || p->stride_w == 2) && p->pad_h == 0 && p->pad_w == 0 &&
+           (!p->ceil_mode || even) && in->dim[2] > 1 && in->dim[3] > 1;
+}
+
+static bool fits(const struct group *g)
+{
+    const struct node *last = g->node[g->n_node - 1];
+    const struct shape *in = &g->in[0]->shape;
+    return in->rank == 4 && (last->op != &op_max_pool || is_plain_2x2(last->param, in));
+}
+
+static void read_nodes(const struct group *g, struct fused *f)
+{
+    f->kind = ACTIVATION_identity;
+    f->factor = 1;
+    for (int i = 0; i < g->n_node; i++) {
+        const struct node *n = g->node[i];
+        if (n->op == &op_batch_norm)
+            f->norm = n->param;
+        else if (n->op == &op_activation)
+            f->kind = (enum activation)((const struct activation_param *)n->param)->kind;
+        else if (n->op == &op_max_pool)
+            f->pool = true;
+        else if (g->mode == MODE_TRAIN)
+            f->drop = n;
+    }
+    if (f->drop)
+        f->factor = 1 / (1 - ((const struct dropout_param *)f->drop->param)->p);
+    f->statistics = f->norm && g->mode == MODE_TRAIN;
+}
+
+static void choose_kernels(const struct group *g, struct fused *f)
+{
+    static const struct fused_kernels *const f32[ISA_COUNT] = ISA_ROWS(&fused_f32);
+    static const struct fused_kernels *const bf16[ISA_COUNT] = ISA_ROWS(&fused_bf16);
+    static void (*const draw[ISA_COUNT])(const struct fused_draw *) = ISA_ROWS(fused_draw);
+    enum isa_id id = g->backend->isa->id;
+    bool half = g->in[0]->dtype == DTYPE_BF16;
+    f->kernels = half ? bf16[id] : f32[id];
+    f->draw = draw[id];
+    f->elem = half ? 2 : 4;
+    f->V = g->backend->isa->lanes;
+}
+
+static size_t rounded(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+/* Bands of about 4096 pixels: some 256 KiB, and enough of them for many threads. */
+static void set_bands(struct fused *f)
+{
+    int rows = f->pool ? f->H / 2 : f->H, per_row = f->pool ? 2 * f->W : f->W;
+    f->band_rows = 4096 / per_row > 1 ? 4096 / per_row : 1;
+    f->n_band = (rows + f->band_rows - 1) / f->band_rows;
+}
+
+static bool fused_plan(struct group *g, struct err *e)
+{
+    (void)e;
+    struct fused *f = g->state;
+    const struct shape *s = &g->in[0]->shape;
+    read_nodes(g, f);
+    choose_kernels(g, f);
+    f->C = s->dim[1];
+    f->CB = (f->C + f->V - 1) / f->V;
+    f->H = s->dim[2];
+    f->W = s->dim[3];
+    set_bands(f);
+    size_t pixels = (size_t)f->H * (size_t)f->W, V = (size_t)f->V;
+    size_t pooled = (size_t)(f->H / 2) * (size_t)(f->W / 2);
+    size_t planes = (size_t)g->max_n * (size_t)f->CB;
+    f->in_plane = pixels * V * f->elem;
+    f->out_plane = f->pool ? pooled * V * f->elem : f->in_plane;
+    bool simple = f->kernels->sums_pool[f->kind] && !f->drop;
+    bool sums = f->statistics || (f->norm && g->want_dw);
+    f->from_y = f->pool ? simple : activation_from_y[f->kind] && !f->drop && !sums;
+    f->win_at = rounded((size_t)f->CB * COEF_COUNT * V * sizeof(float));
+    f->index_at = f->win_at + (g->backward && f->pool && !simple ? planes * f->out_plane : 0);
+    f->keep_at = f->index_at + (g->backward && f->pool ? rounded(planes * pooled * V / 4) : 0);
+    size_t keep_words = f->drop ? f->drop->op == &op_dropout2d ? planes : planes * pixels : 0;
+    g->saved_bytes = f->keep_at + rounded(keep_words * V / 8);
+    g->scratch_bytes = planes * (size_t)f->n_band * 2 * V * sizeof(float);
+    g->needs_in = sums || (!f->pool && !f->from_y);
+    g->needs_out = f->from_y;
+    g->dx_over_in = true;
+    g->grad_over_out = !g->needs_out;
+    return true;
+}
+
+/* -- tasks -- */
+
+struct sweep {
+    struct group *g;
+    const struct fused *f;
+    fused_fn *fn;
+    fused_fn *instead;  /* of fn where gamma is nearly 0 */
+    const void *dy;     /* when it is not out's gradient */
+    bool all_rows;      /* of x, also when pooled */
+    bool back_to_front; /* what the last sweep left in the cache comes first */
+};
+
+static float *coef_of(const struct group *g, const struct fused *f, int cb)
+{
+    return (float *)g->saved + (size_t)cb * COEF_COUNT * (size_t)f->V;
+}
+
+/* Rounding of y is seen in z - beta, magnified by beta / gamma. */
+static bool gamma_is_small(const struct fused *f, const struct group *g, int cb)
+{
+    const float limit = f->elem == 4 ? 64 : 4;
+    for (int c = cb * f->V; c < f->C && c < (cb + 1) * f->V; c++) {
+        float gamma = fabsf(g->weight[0].value[c]);
+        if (!(gamma > 1e-12f && fabsf(g->weight[1].value[c]) <= limit * gamma))
+            return true;
+    }
+    return false;
+}
+
+static void *offset(void *base, size_t bytes)
+{
+    return base ? (char *)base + bytes : NULL;
+}
+
+static void set_rows(const struct sweep *s, struct fused_task *t, int band)
+{
+    const struct fused *f = s->f;
+    int rows = f->pool ? f->H / 2 : f->H;
+    t->row0 = band * f->band_rows;
+    t->row1 = band == f->n_band - 1 ? rows : t->row0 + f->band_rows;
+    if (f->pool && s->all_rows) {
+        t->row0 *= 2;
+        t->row1 = band == f->n_band - 1 ? f->H : 2 * t->row1;
+    }
+}
+
+static void run_task(void *ctx, int task, int thread)
+{
+    const struct sweep *s = ctx;
+    const struct fused *f = s->f;
+    struct group *g = s->g;
+    (void)thread;
+    if (s->back_to_front)
+        task = g->n * f->CB * f->n_band - 1 - task;
+    size_t plane = (size_t)(task / f->n_band), pooled = f->out_plane / f->elem;
+    int cb = (int)plane % f->CB;
+    bool word = f->drop && f->drop->op == &op_dropout2d; /* one for the whole plane */
+    size_t pixels = word ? 1 : f->in_plane / f->elem / (size_t)f->V;
+    char *saved = g->saved;
+    const char *dy = s->dy ? s->dy : g->out->grad;
+    bool keeps_x = f->index_at > f->win_at, indexed = f->keep_at > f->index_at;
+    struct fused_task t = {
+        .x = offset(g->in[0]->data, plane * f->in_plane),
+        .y = offset(g->out->data, plane * f->out_plane),
+        .dy = dy ? dy + plane * f->out_plane : NULL,
+        .dx = offset(g->in[0]->grad, plane * f->in_plane),
+        .win = keeps_x ? saved + f->win_at + plane * f->out_plane : NULL,
+        .index = indexed ? saved + f->index_at + plane * pooled / 4 : NULL,
+        .keep = f->drop ? saved + f->keep_at + plane * pixels * (size_t)f->V / 8 : NULL,
+        .keep_step = word ? 0 : 1,
+        .factor = f->factor,
+        .H = f->H,
+        .W = f->W,
+        .coef = coef_of(g, f, cb),
+        .sum = (float *)g->scratch + (size_t)task * 2 * (size_t)f->V,
+    };
+    set_rows(s, &t, task % f->n_band);
+    (s->instead && gamma_is_small(f, g, cb) ? s->instead : s->fn)(&t);
+}
+
+static void sweep(const struct sweep *s)
+{
+    struct sweep copy = *s;
+    parallel_for(s->g->n_thread, s->g->n * s->f->CB * s->f->n_band, run_task, &copy);
+}
+
+/* -- statistics and coefficients -- */
+
+/* The partial sums of one channel, in the order of pictures and bands. */
+struct partials {
+    const struct group *g;
+    const struct fused *f;
+    int c;
+};
+
+static const float *partial(const struct partials *p, int n, int band)
+{
+    const struct fused *f = p->f;
+    size_t task = ((size_t)n * (size_t)f->CB + (size_t)(p->c / f->V)) * (size_t)f->n_band;
+    return (const float *)p->g->scratch + (task + (size_t)band) * 2 * (size_t)f->V +
+           p->c % f->V;
+}
+
+static double pixels_of_band(const struct fused *f, int band)
+{
+    int step = f->pool ? 2 * f->band_rows : f->band_rows, row0 = band * step;
+    return (double)(band == f->n_band - 1 ? f->H - row0 : step) * f->W;
+}
+
+/* Chan, Golub, LeVeque: "Updating formulae and a pairwise algorithm for computing sample
+ * variances", 1979. */
+static void merge_moments(const struct partials *p, double *mean, double *square)
+{
+    const struct fused *f = p->f;
+    double sum = 0;
+    for (int n = 0; n < p->g->n; n++)
+        for (int b = 0; b < f->n_band; b++)
+            sum += pixels_of_band(f, b) * (double)*partial(p, n, b);
+    *mean = sum / ((double)p->g->n * f->H * f->W);
+    *square = 0;
+    for (int n = 0; n < p->g->n; n++)
+        for (int b = 0; b < f->n_band; b++) {
+            const float *at = partial(p, n, b);
+            double apart = (double)at[0] - *mean;
+            *square += (double)at[f->V] + pixels_of_band(f, b) * apart * apart;
+        }
+}
+
+static void update_running(const struct group *g, const struct fused *f, int c, double mean,
+                           double square)
+{
+    float momentum = f->norm->momentum > 0 ? f->norm->momentum : 0.1f;
+    double count = (double)g->n * f->H * f->W;
+    float *running_mean = g->weight[2].value + c, *running_var = g->weight[3].value + c;
+    float var = (float)(square / (count > 1 ? count - 1 : 1));
+    *running_mean += momentum * ((float)mean - *running_mean);
+    *running_var += momentum * (var - *running_var);
+}
+
+/* 1 / sigma of a channel is stored with its mean: both are wanted again in backward. */
+static void set_channel(const struct group *g, const struct fused *f, int c)
+{
+    float *coef = coef_of(g, f, c / f->V) + c % f->V;
+    size_t V = (size_t)f->V;
+    coef[COEF_REAL * V] = 1;
+    if (!f->norm) {
+        coef[COEF_SCALE * V] = coef[COEF_DZ * V] = 1;
+        return;
+    }
+    double mean, square, var;
+    if (f->statistics) {
+        merge_moments(&(struct partials){g, f, c}, &mean, &square);
+        var = square / ((double)g->n * f->H * f->W);
+        update_running(g, f, c, mean, square);
+    } else {
+        mean = (double)g->weight[2].value[c];
+        var = (double)g->weight[3].value[c];
+    }
+    double eps = f->norm->eps > 0 ? (double)f->norm->eps : 1e-5;
+    double gamma = (double)g->weight[0].value[c], beta = (double)g->weight[1].value[c];
+    double inverse = 1 / sqrt(var + eps);
+    coef[COEF_SCALE * V] = coef[COEF_DZ * V] = (float)(gamma * inverse);
+    coef[COEF_SHIFT * V] = (float)(beta - mean * gamma * inverse);
+    coef[COEF_MEAN * V] = (float)mean;
+    coef[COEF_BETA * V] = (float)beta;
+    coef[COEF_INVERSE * V] = (float)inverse;
+}
+
+static void set_block(void *ctx, int cb, int thread)
+{
+    const struct sweep *s = ctx;
+    const struct fused *f = s->f;
+    (void)thread;
+    memset(coef_of(s->g, f, cb), 0, COEF_COUNT * (size_t)f->V * sizeof(float));
+    for (int c = cb * f->V; c < f->C && c < (cb + 1) * f->V; c++)
+        set_channel(s->g, f, c);
+}
+
+/* dx = gamma / sigma (dz - mean dz - xhat mean (dz xhat)), and the gradients of gamma and beta. */
+static void close_channel(const struct sweep *s, int c)
+{
+    const struct group *g = s->g;
+    const struct fused *f = s->f;
+    size_t V = (size_t)f->V;
+    float *coef = coef_of(g, f, c / f->V) + c % f->V;
+    double dz = 0, product = 0; /* sum dz, sum dz (x - mean) */
+    for (int n = 0; n < g->n; n++)
+        for (int b = 0; b < f->n_band; b++) {
+            const float *at = partial(&(struct partials){g, f, c}, n, b);
+            dz += (double)at[0];
+            product += (double)at[f->V];
+        }
+    if (s->instead && !gamma_is_small(f, g, c / f->V)) /* was dz (z - beta) */
+        product /= (double)coef[COEF_SCALE * V];
+    double inverse = (double)coef[COEF_INVERSE * V];
+    if (g->weight[0].grad)
+        g->weight[0].grad[c] = (float)(product * inverse);
+    if (g->weight[1].grad)
+        g->weight[1].grad[c] = (float)dz;
+    if (f->statistics) {
+        double count = (double)g->n * f->H * f->W, k = (double)coef[COEF_DZ * V];
+        double x = -k * inverse * inverse * product / count;
+        coef[COEF_X * V] = (float)x;
+        coef[COEF_ONE * V] = (float)(-k * dz / count - x * (double)coef[COEF_MEAN * V]);
+    }
+}
+
+static void close_block(void *ctx, int cb, int thread)
+{
+    const struct sweep *s = ctx;
+    (void)thread;
+    for (int c = cb * s->f->V; c < s->f->C && c < (cb + 1) * s->f->V; c++)
+        close_channel(s, c);
+}
+
+/* -- dropout -- */
+
+static struct fused_draw draw_of(const struct group *g, const struct fused *f)
+{
+    struct rng r = rng_at(g->seed, RNG_DROPOUT, g->step, (uint64_t)f->drop->id);
+    float p = ((const struct dropout_param *)f->drop->param)->p;
+    struct fused_draw d = {.threshold = (uint32_t)ceil((double)p * 0x1p24)};
+    memcpy(d.key, r.key, sizeof(d.key));
+    memcpy(d.counter, r.counter, sizeof(d.counter));
+    return d;
+}
+
+/* dropout2d's element is a channel of a picture, dropout's a pixel of it. */
+static void draw_plane(void *ctx, int plane, int thread)
+{
+    const struct sweep *s = ctx;
+    const struct fused *f = s->f;
+    (void)thread;
+    struct fused_draw d = draw_of(s->g, f);
+    d.stride = f->drop->op == &op_dropout2d ? 1 : (uint64_t)f->H * (uint64_t)f->W;
+    d.count = (int)d.stride;
+    int n = plane / f->CB, c = plane % f->CB * f->V;
+    d.first = ((uint64_t)n * (uint64_t)f->C + (uint64_t)c) * d.stride;
+    d.keep =
+        (char *)s->g->saved + f->keep_at + (size_t)plane * (size_t)d.count * (size_t)f->V / 8;
+    f->draw(&d);
+}
+
+/* -- run -- */
+
+static void run_forward(struct group *g, const struct fused *f)
+{
+    const struct fused_kernels *k = f->kernels;
+    struct sweep s = {.g = g, .f = f, .fn = k->moments, .all_rows = true};
+    if (f->statistics)
+        sweep(&s);
+    parallel_for(g->n_thread, f->CB, set_block, &s);
+    if (f->statistics)
+        g->weight[4].value[0] += 1; /* num_batches_tracked */
+    if (f->drop)
+        parallel_for(g->n_thread, g->n * f->CB, draw_plane, &s);
+    s.all_rows = false;
+    s.back_to_front = f->statistics;
+    s.fn = !f->pool  ? k->forward[f->kind]
+           : f->drop ? k->forward_pool_dropped[f->kind]
+                     : k->forward_pool[f->kind];
+    sweep(&s);
+}
+
+static void run_backward(struct group *g, const struct fused *f)
+{
+    const struct fused_kernels *k = f->kernels;
+    struct sweep s = {.g = g, .f = f};
+    bool keeps_x = f->pool && !f->from_y;
+    if (f->statistics || keeps_x || (f->norm && g->want_dw)) {
+        s.fn = !f->pool  ? k->sums[f->kind]
+               : keeps_x ? k->sums_win[f->kind]
+                         : k->sums_pool[f->kind];
+        s.instead = f->pool && !keeps_x ? k->sums_gather[f->kind] : NULL;
+        sweep(&s);
+        if (f->norm)
+            parallel_for(g->n_thread, f->CB, close_block, &s);
+    }
+    if (!g->want_dx[0])
+        return;
+    s.instead = NULL;
+    s.back_to_front = true;
+    s.dy = keeps_x ? (const char *)g->saved + f->win_at : NULL;
+    s.fn = f->pool ? k->gradient_pool[keeps_x ? ACTIVATION_identity : f->kind][f->statistics]
+           : f->from_y ? k->gradient_y[f->kind]
+                       : k->gradient[f->kind];
+    sweep(&s);
+}
+
+static bool fused_run(struct group *g, enum pass pass, struct err *e)
+{
+    (void)e;
+    if (pass == PASS_FORWARD)
+        run_forward(g, g->state);
+    else
+        run_backward(g, g->state);
+    return true;
+}
+
+static bool decisions(const struct group *g, int32_t *winner)
+{
+    const struct fused *f = g->state;
+    if (!f->pool || f->keep_at == f->index_at)
+        return false;
+    int OH = f->H / 2, OW = f->W / 2, bytes = f->V / 8;
+    for (int n = 0; n < g->n; n++)
+        for (int c = 0; c < f->C; c++)
+            for (int at = 0; at < OH * OW; at++) {
+                size_t plane = (size_t)n * (size_t)f->CB + (size_t)(c / f->V);
+                size_t pixel = plane * (size_t)(OH * OW) + (size_t)at;
+                const uint8_t *word = (const uint8_t *)g->saved + f->index_at +
+                                      pixel * 2 * (size_t)bytes + c % f->V / 8;
+                int low = word[0] >> c % 8 & 1, high = word[bytes] >> c % 8 & 1;
+                *winner++ = (2 * (at / OW) + high) * f->W + 2 * (at % OW) + low;
+            }
+    return true;
+}
+
+#define FUSED(id, text)                                                                        \
+    const struct kernel cpu_##id = {                                                           \
+        .name = "fused",                                                                       \
+        .pattern = text,                                                                       \
+        .in = LAYOUT_BLOCKED,                                                                  \
+        .out = LAYOUT_BLOCKED,                                                                 \
+        .plan_size = sizeof(struct fused),                                                     \
+        .fits = fits,                                                                          \
+        .plan = fused_plan,                                                                    \
+        .run = fused_run,                                                                      \
+        .decisions = decisions,                                                                \
+    }
+FUSED(norm_act_drop_pool, "batch_norm+activation+dropout+max_pool");
+FUSED(norm_act_drop2d_pool, "batch_norm+activation+dropout2d+max_pool");
+FUSED(norm_act_pool, "batch_norm+activation+max_pool");
+FUSED(norm_act_drop, "batch_norm+activation+dropout");
+FUSED(norm_act_drop2d, "batch_norm+activation+dropout2d");
+FUSED(act_drop_pool, "activation+dropout+max_pool");
+FUSED(act_drop2d_pool, "activation+dropout2d+max_pool");
+FUSED(norm_act, "batch_norm+activation");
+FUSED(norm_pool, "batch_norm+max_pool");
+FUSED(act_pool, "activation+max_pool");
+FUSED(act_drop, "activation+dropout");
+FUSED(act_drop2d, "activation+dropout2d");
+FUSED(norm, "batch_norm");
+FUSED(act, "activation");
+FUSED(pool_2x2, "max_pool");
+FUSED(drop, "dropout");
+FUSED(drop2d, "dropout2d");
