@@ -123,7 +123,6 @@ static bool fused_plan(struct group *g, struct err *e)
     g->needs_in = sums || (!f->pool && !f->from_y);
     g->needs_out = f->from_y;
     g->dx_over_in = true;
-    g->grad_over_out = !g->needs_out;
     return true;
 }
 

@@ -9,7 +9,7 @@
 #include <immintrin.h>
 #endif
 
-#define ALWAYS static inline __attribute__((always_inline))
+#define ALWAYS static FORCE_INLINE
 
 typedef uint32_t vecu __attribute__((vector_size(V * 4)));
 typedef uint64_t vec64 __attribute__((vector_size(V * 4)));
