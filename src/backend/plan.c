@@ -2,6 +2,8 @@
 #include "graph/plan.h"
 
 #include "backend/plan_internal.h"
+
+#include "base/bf16.h"
 #include "op/params.h"
 
 #include <string.h>
@@ -188,6 +190,26 @@ bool plan_seed(struct plan *p, const struct node *node, const float *data, float
     return true;
 }
 
+/* The seed into the gradient, whatever its layout and type; padding is zero already. */
+static void write_seed(const struct plan *p, const struct tensor *t)
+{
+    const struct value *v = &t->value;
+    const struct seed *seed = &p->sink;
+    size_t C = v->shape.rank > 1 ? (size_t)v->shape.dim[1] : 1;
+    size_t V = v->block ? (size_t)v->block : 1, padded = (C + V - 1) / V * V;
+    size_t plane = shape_count(&v->shape) / (size_t)v->shape.dim[0] / C;
+    for (size_t n = 0, i = 0; n < (size_t)p->n; n++)
+        for (size_t c = 0; c < C; c++)
+            for (size_t at = 0; at < plane; at++, i++) {
+                size_t to = n * padded * plane + (c / V * plane + at) * V + c % V;
+                float dy = seed->scale * (seed->data ? seed->data[i] : 1);
+                if (v->dtype == DTYPE_BF16)
+                    ((uint16_t *)v->grad)[to] = bf16_from_float(dy);
+                else
+                    ((float *)v->grad)[to] = dy;
+            }
+}
+
 /* Every gradient that nobody writes starts at zero, the seeded one at its seed. */
 static bool start_backward(struct plan *p, struct err *e)
 {
@@ -198,12 +220,7 @@ static bool start_backward(struct plan *p, struct err *e)
         if (t->grad && t->readers == 0 && t->data_of == t && resolved(p, t->node)->tensor == t)
             memset(t->value.grad, 0, t->value.bytes);
     }
-    struct tensor *t = tensor_of(p, p->sink.node);
-    size_t n = shape_count(&t->value.shape) / (size_t)p->max_n * (size_t)p->n;
-    if (t->value.block)
-        return err_set(e, ERR_INTERNAL, "%s: gradients start at plain tensors", t->node->name);
-    for (size_t i = 0; i < n; i++)
-        ((float *)t->value.grad)[i] = p->sink.scale * (p->sink.data ? p->sink.data[i] : 1);
+    write_seed(p, tensor_of(p, p->sink.node));
     return true;
 }
 

@@ -61,7 +61,6 @@ static struct trial build(const struct form *f, int kind, const int dim[4])
     if (f->pool)
         t.out = t.pool = add(t.graph, &op_max_pool,
                              &(struct pool_param){.kernel_h = 2, .kernel_w = 2}, t.out);
-    t.out = add(t.graph, &op_flatten, NULL, t.out); /* gradients begin at plain tensors */
     return t;
 }
 
