@@ -374,12 +374,11 @@ static bool describe(struct plan *p, struct step *s, struct err *e)
 {
     const struct group *g = &s->group;
     char text[256], shape[64];
+    bool own = g->kernel == &reorder_kernel || g->kernel == &fork_kernel;
     int at = snprintf(text, sizeof(text), "%s: ", g->node[0]->name);
     for (int i = 0; i < g->n_node && at < (int)sizeof(text); i++)
         at += snprintf(text + at, sizeof(text) - (size_t)at, "%s%s", i ? "+" : "",
-                       g->kernel->pattern[0] == 'r' || g->kernel->pattern[0] == 'f'
-                           ? g->kernel->name
-                           : g->node[i]->op->name);
+                       own ? g->kernel->name : g->node[i]->op->name);
     if (at < (int)sizeof(text))
         snprintf(text + at, sizeof(text) - (size_t)at, ", %s, %s%s", g->kernel->name,
                  shape_text(&g->out->shape, shape, sizeof(shape)),
