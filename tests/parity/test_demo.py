@@ -23,14 +23,16 @@ def read(folder, classes):
     return torch.from_numpy(np.stack(x)), torch.tensor(y)
 
 
-def ridge(x, y, xt, yt, strength, n_class):
-    """Test accuracy of one-hot ridge regression, solved exactly in its dual form."""
+def ridge(x, y, xt, yt, n_class):
+    """Test accuracies of one-hot ridge regressions, solved exactly in their dual form."""
     mean = x.mean(0)
     x, xt = x - mean, xt - mean
-    target = torch.nn.functional.one_hot(y, n_class).float() - 1 / n_class
-    gram = (x @ x.T).double()
-    alpha = torch.linalg.solve(gram + strength * torch.eye(len(x), dtype=torch.double), target.double())
-    return (((xt @ x.T).double() @ alpha).argmax(1) == yt).double().mean().item()
+    target = torch.nn.functional.one_hot(y, n_class).double() - 1 / n_class
+    values, vectors = torch.linalg.eigh((x @ x.T).double())
+    seen = (xt @ x.T).double() @ vectors
+    for strength in STRENGTHS:
+        scores = seen @ ((vectors.T @ target) / (values.clamp(min=0) + strength)[:, None])
+        yield (scores.argmax(1) == yt).double().mean().item()
 
 
 def linear(program):
@@ -41,7 +43,7 @@ def linear(program):
         assert len(classes) == 10, classes
         train = read(os.path.join(folder, "train"), classes)
         test = read(os.path.join(folder, "test"), classes)
-    best = max(ridge(*train, *test, s, len(classes)) for s in STRENGTHS)
+    best = max(ridge(*train, *test, len(classes)))
     assert best < LIMIT, f"a linear classifier reaches {best:.1%}, under {LIMIT:.0%} expected"
     return f"the best of {len(STRENGTHS)} linear classifiers reaches {best:.1%} of the test part"
 
