@@ -1,9 +1,10 @@
 /* libgomp's ABI: a parallel region with one statement compiles to GOMP_parallel(fn, data, n, 0);
  * calling it directly needs no -fopenmp, with which clang would bring a second runtime. */
 #include "base/parallel.h"
+#include "base/cgroup.h"
 
+#include <math.h>
 #include <sched.h>
-#include <stdio.h>
 #include <unistd.h>
 
 void GOMP_parallel(void (*fn)(void *), void *data, unsigned n_thread, unsigned flags);
@@ -11,41 +12,12 @@ void GOMP_barrier(void);
 int omp_get_thread_num(void);
 int omp_get_num_threads(void);
 
-/* CPUs' worth of quota, rounded up; 0 = none stated. */
-static int quota_of(long long quota, long long period)
-{
-    return quota > 0 && period > 0 ? (int)((quota + period - 1) / period) : 0;
-}
-
-static int cgroup_quota(void)
-{
-    long long quota = 0, period = 0;
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
-    if (f) { /* version 2: "max 100000" or "200000 100000" */
-        int n = fscanf(f, "%lld %lld", &quota, &period);
-        fclose(f);
-        return n == 2 ? quota_of(quota, period) : 0;
-    }
-    const char *path[2] = {"/sys/fs/cgroup/cpu/cpu.cfs_quota_us",
-                           "/sys/fs/cgroup/cpu/cpu.cfs_period_us"};
-    long long *value[2] = {&quota, &period};
-    for (int i = 0; i < 2; i++) {
-        f = fopen(path[i], "re");
-        int n = f ? fscanf(f, "%lld", value[i]) : 0;
-        if (f)
-            fclose(f);
-        if (n != 1)
-            return 0;
-    }
-    return quota_of(quota, period);
-}
-
 int parallel_threads(void)
 {
     cpu_set_t set;
     int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set)
                                                          : (int)sysconf(_SC_NPROCESSORS_ONLN);
-    int quota = cgroup_quota();
+    int quota = (int)ceil(cgroup_limits("").cpus); /* 0 = none */
     if (quota > 0 && quota < n)
         n = quota;
     return n < 1 ? 1 : n;

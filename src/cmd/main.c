@@ -1,11 +1,18 @@
 /* The table of commands, in the order in which --help tells of them. */
 #include "cmd/command.h"
 
-extern const struct command command_model, command_demo_data;
+extern const struct command command_model;
+extern const struct command command_demo_data;
+extern const struct command command_doctor;
+extern const struct command command_completion;
+extern const struct command command_man;
 
 const struct command *const commands[] = {
     &command_model,
     &command_demo_data,
+    &command_doctor,
+    &command_completion,
+    &command_man,
     NULL,
 };
 
