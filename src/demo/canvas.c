@@ -70,6 +70,17 @@ static struct hit ellipse_at(const struct shape *s, struct point q)
     return (struct hit){d, gx / g, gy / g, x, y};
 }
 
+static struct hit dome_at(const struct shape *s, struct point q)
+{
+    struct hit h = ellipse_at(s, q);
+    if (h.v > h.d) { /* nearer to the cut than to the arch */
+        h.d = h.v;
+        h.gx = 0;
+        h.gy = 1;
+    }
+    return h;
+}
+
 static struct hit chain_at(const struct shape *s, struct point q)
 {
     struct hit best = {.d = 1e9f};
@@ -210,14 +221,27 @@ static void fill(struct brush *b, const struct shape *s, const struct paint *p)
         }
 }
 
+static struct shape ellipse(struct point at, float rx, float ry)
+{
+    return (struct shape){.at = ellipse_at,
+                          .lo = {at.x - rx, at.y - ry},
+                          .hi = {at.x + rx, at.y + ry},
+                          .centre = at,
+                          .rx = rx,
+                          .ry = ry};
+}
+
 void draw_ellipse(struct brush *b, struct point at, float rx, float ry, const struct paint *p)
 {
-    struct shape s = {.at = ellipse_at,
-                      .lo = {at.x - rx, at.y - ry},
-                      .hi = {at.x + rx, at.y + ry},
-                      .centre = at,
-                      .rx = rx,
-                      .ry = ry};
+    struct shape s = ellipse(at, rx, ry);
+    fill(b, &s, p);
+}
+
+void draw_dome(struct brush *b, struct point at, float rx, float ry, const struct paint *p)
+{
+    struct shape s = ellipse(at, rx, ry);
+    s.at = dome_at;
+    s.hi.y = at.y;
     fill(b, &s, p);
 }
 
@@ -249,6 +273,25 @@ void draw_polygon(struct brush *b, const struct point *at, int n, float round,
     struct shape s = around(at, NULL, n, round);
     s.at = polygon_at;
     fill(b, &s, p);
+}
+
+/* Each corner becomes two, a quarter of the way along its edges. */
+static void cut_corners(const struct point *at, int n, struct point *out)
+{
+    for (int i = 0; i < n; i++) {
+        struct point a = at[i], b = at[(i + 1) % n];
+        out[2 * i] = (struct point){a.x * 0.75f + b.x * 0.25f, a.y * 0.75f + b.y * 0.25f};
+        out[2 * i + 1] = (struct point){a.x * 0.25f + b.x * 0.75f, a.y * 0.25f + b.y * 0.75f};
+    }
+}
+
+void draw_smooth(struct brush *b, const struct point *at, int n, float round,
+                 const struct paint *p)
+{
+    struct point once[2 * SMOOTH_MAX], twice[4 * SMOOTH_MAX];
+    cut_corners(at, n, once);
+    cut_corners(once, 2 * n, twice);
+    draw_polygon(b, twice, 4 * n, round, p);
 }
 
 /* Mean alpha of the nine points on a 5-pixel square around (x, y). */

@@ -51,6 +51,8 @@ struct brush {
 };
 
 void draw_ellipse(struct brush *b, struct point at, float rx, float ry, const struct paint *p);
+/* Its upper half. */
+void draw_dome(struct brush *b, struct point at, float rx, float ry, const struct paint *p);
 
 enum { CHAIN_MAX = 40 };
 /* A line of n points with a radius at each, rounded at joints and ends. */
@@ -59,6 +61,10 @@ void draw_chain(struct brush *b, const struct point *at, const float *radius, in
 /* A closed outline, grown by `round`. */
 void draw_polygon(struct brush *b, const struct point *at, int n, float round,
                   const struct paint *p);
+enum { SMOOTH_MAX = 8 };
+/* The same with its corners cut twice (Chaikin 1974); n at most SMOOTH_MAX. */
+void draw_smooth(struct brush *b, const struct point *at, int n, float round,
+                 const struct paint *p);
 
 /* src over dst, of the same size, casting a soft shadow `drop` pixels away. */
 void canvas_over(struct canvas *dst, const struct canvas *src, struct point drop,

@@ -57,7 +57,7 @@ static void wing(struct brush *b, const struct paint *p, const float (*shape)[2]
     struct point at[8];
     for (int i = 0; i < n; i++)
         at[i] = (struct point){s * open * shape[i][0], shape[i][1]};
-    draw_polygon(b, at, n, 0.07f, p);
+    draw_smooth(b, at, n, 0.1f, p);
 }
 
 static void draw_butterfly(struct brush *b, const struct look *l, struct rng *r)

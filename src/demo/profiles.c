@@ -27,12 +27,12 @@ static void draw_bird(struct brush *b, const struct look *l, struct rng *r)
         draw_limb(b, at, 0.045f, &leg);
         draw_limb(b, toes, 0.035f, &leg);
     }
-    draw_polygon(b, tail, 4, 0.04f, &wing);
+    draw_smooth(b, tail, 4, 0.06f, &wing);
     draw_ellipse(b, (struct point){0, 0.05f}, 0.56f, fat, &skin);
     draw_polygon(b, bill, 3, 0.02f, &beak);
     draw_ellipse(b, (struct point){0.46f, -0.4f}, 0.27f, 0.27f, &head);
     draw_eye(b, l, (struct point){0.54f, -0.45f}, 0.075f);
-    draw_polygon(b, feather, 4, 0.07f, &wing);
+    draw_smooth(b, feather, 4, 0.1f, &wing);
 }
 
 const struct creature creature_bird = {"bird", 0.45f, draw_bird};
@@ -52,17 +52,17 @@ static void draw_fish(struct brush *b, const struct look *l, struct rng *r)
     struct point side[3] = {{0.18f, 0.05f}, {-0.12f, 0.3f}, {-0.18f, 0.1f}};
     struct point mouth[3] = {{0.66f, 0.1f}, {0.58f, 0.13f}, {0.5f, 0.11f}};
     draw_polygon(b, tail, 4, 0.05f, &fin);
-    draw_polygon(b, back, 4, 0.03f, &fin);
+    draw_smooth(b, back, 4, 0.06f, &fin);
     draw_polygon(b, belly, 3, 0.03f, &fin);
     draw_ellipse(b, (struct point){0.08f, 0}, 0.66f, high, &skin);
-    draw_polygon(b, side, 3, 0.04f, &fin);
+    draw_smooth(b, side, 3, 0.07f, &fin);
     draw_limb(b, mouth, 0.03f, &line);
     draw_eye(b, l, (struct point){0.48f, -0.1f}, 0.09f);
 }
 
 const struct creature creature_fish = {"fish", 0.6f, draw_fish};
 
-enum { TENTACLES = 6, WAVES = 9, DOME = 13 };
+enum { TENTACLES = 6, WAVES = 9, FRILLS = 9 };
 
 static void tentacle(struct brush *b, const struct paint *p, struct rng *r, float x)
 {
@@ -80,19 +80,18 @@ static void tentacle(struct brush *b, const struct paint *p, struct rng *r, floa
 static void draw_jellyfish(struct brush *b, const struct look *l, struct rng *r)
 {
     struct paint bell = paint_skin(l, 0.3f, vary(r, 0.3f, 0.5f));
-    struct paint arm = paint_plain(l, l->second, 0.04f);
-    struct point rim[DOME];
+    struct paint arm = paint_plain(l, l->second, 0.04f), frill = paint_plain(l, l->main, 0.05f);
     float wide = vary(r, 0.5f, 0.66f), high = vary(r, 0.6f, 0.8f);
     bell.alpha = vary(r, 0.75f, 0.95f);
     arm.alpha = 0.9f;
     for (int i = 0; i < TENTACLES; i++)
         tentacle(b, &arm, r, wide * 1.5f * ((float)i / (TENTACLES - 1) - 0.5f));
-    for (int i = 0; i < DOME; i++) {
-        float a = 3.1415927f * (float)i / (DOME - 1);
-        float frill = i & 1 ? 0 : 0.05f;
-        rim[i] = (struct point){-wide * cosf(a), 0.02f - high * sinf(a) + frill};
+    draw_dome(b, (struct point){0, 0.08f}, wide, high, &bell);
+    frill.colour = colour_mix(l->main, l->second, 0.5f);
+    for (int i = 0; i < FRILLS; i++) {
+        float x = 1.8f * wide * ((float)i / (FRILLS - 1) - 0.5f);
+        draw_ellipse(b, (struct point){x, 0.07f}, 0.11f * wide, 0.06f, &frill);
     }
-    draw_polygon(b, rim, DOME, 0.07f, &bell);
 }
 
 const struct creature creature_jellyfish = {"jellyfish", 0.7f, draw_jellyfish};
