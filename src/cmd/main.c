@@ -8,12 +8,8 @@ extern const struct command command_completion;
 extern const struct command command_man;
 
 const struct command *const commands[] = {
-    &command_model,
-    &command_demo_data,
-    &command_doctor,
-    &command_completion,
-    &command_man,
-    NULL,
+    &command_model,      &command_demo_data, &command_doctor,
+    &command_completion, &command_man,       NULL,
 };
 
 int main(int argc, char **argv)
