@@ -2,6 +2,7 @@
  * over tensors; where two neighbours disagree on the layout a reorder stands between them, and where
  * several steps read a tensor that has a gradient, a fork gives each a branch and adds them up. */
 #include "backend/plan_internal.h"
+#include "backend/profile.h"
 #include "base/bf16.h"
 #include "op/params.h"
 
@@ -216,12 +217,16 @@ static bool avoided(const struct plan_request *r, const struct kernel *k)
     return false;
 }
 
-static const char *chosen_before(const struct plan_request *r, const struct node *n)
+static const char *chosen_before(const struct plan *p, const struct plan_request *r,
+                                 const struct node *n)
 {
+    char layer[256];
     for (const struct plan_choice *c = r->choice; c && c->node; c++)
         if (!strcmp(c->node, n->name))
             return c->kernel;
-    return NULL;
+    if (!r->profile || n->n_in == 0)
+        return NULL;
+    return profile_find(r->profile, profile_layer(p->backend, r, n, layer, sizeof(layer)));
 }
 
 /* May kernel k run the group that starts at n? Fills g if so. */
@@ -249,7 +254,7 @@ static bool choose(struct plan *p, const struct plan_request *r, const struct no
                    struct group *g, struct err *e)
 {
     const struct group blank = *g;
-    const char *name = chosen_before(r, n);
+    const char *name = chosen_before(p, r, n);
     for (int any = name ? 0 : 1; any < 2; any++)
         for (const struct kernel *const *k = p->backend->ops->kernel; *k; k++) {
             *g = blank;

@@ -10,6 +10,7 @@
 #include "graph/tensor.h"
 #include "graph/weights.h"
 
+struct profile;
 struct backend; /* opened with backend/backend.h, whose folder implements plans */
 
 /* Replaces the backward pass of the nodes it matches (guided back-propagation, ...). */
@@ -44,6 +45,8 @@ struct plan_request {
     const char *const *avoid;
     /* Tried before the rule table; ended by node == NULL. */
     const struct plan_choice *choice;
+    /* This machine's measurements (backend/profile.h), asked after `choice`; NULL = none. */
+    const struct profile *profile;
     /* Bytes; 0 = what the machine has free. Beyond it: ERR_USAGE naming the largest batch. */
     size_t memory_limit;
 };
