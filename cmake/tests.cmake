@@ -1,11 +1,13 @@
-# x_test.c beside x.c becomes one cmocka program; ctest names it by its folder.
+# x_test.c beside x.c, and those of tests/, become one cmocka program each; ctest names them by their
+# folder.
 enable_testing()
 find_path(LINNET_CMOCKA_INCLUDE cmocka.h)
 find_library(LINNET_CMOCKA_LIBRARY cmocka)
 if(LINNET_CMOCKA_INCLUDE AND LINNET_CMOCKA_LIBRARY)
-    file(GLOB_RECURSE tests CONFIGURE_DEPENDS src/*_test.c)
+    file(GLOB_RECURSE tests CONFIGURE_DEPENDS src/*_test.c tests/*_test.c)
     foreach(source ${tests})
-        file(RELATIVE_PATH name ${CMAKE_SOURCE_DIR}/src ${source})
+        file(RELATIVE_PATH name ${CMAKE_SOURCE_DIR} ${source})
+        string(REGEX REPLACE "^(src|tests)/" "" name ${name})
         get_filename_component(stem ${source} NAME_WE)
         string(REPLACE "_test" "" tested ${stem})
         string(REGEX REPLACE "\\.c$" "" name ${name})
