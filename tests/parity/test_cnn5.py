@@ -59,6 +59,7 @@ class Decided(Cnn5):
 
 
 def ours(backend, graph, x, target, avoid=None):
+    """(plan, weights, decisions of the pools) after a forward and a backward pass."""
     pools = [f"pool{i}" for i in range(1, 6)]
     weights = Weights(graph, 3)
     plan = Plan(backend, graph, weights, N, keep=["out", "loss", "fcact1"] + pools, train=True,
@@ -66,20 +67,20 @@ def ours(backend, graph, x, target, avoid=None):
     plan.feed("input", x)
     plan.feed("target", target)
     plan.forward()
+    winner = [torch.from_numpy(plan.decisions(pool).astype(np.int64)) for pool in pools]
     plan.seed("loss", scale=1 / N)
     plan.backward()
-    return plan, weights
+    return plan, weights, winner
 
 
 def compare(backend, lib, activation, batch_norm, size, limit, avoid=None):
     graph = graph_of(lib, activation, batch_norm, size)
     x = draw((N, 3, size, size), 1)
     label = np.arange(N) * 3 % CLASSES
-    plan, weights = ours(backend, graph, x, np.eye(CLASSES, dtype=np.float32)[label], avoid)
+    plan, weights, winner = ours(backend, graph, x, np.eye(CLASSES, dtype=np.float32)[label], avoid)
     net = Decided(activation, batch_norm, size)
     state = Weights(graph, 3).state()
     net.load_state_dict({k: torch.from_numpy(v) for k, v in state.items()}, strict=True)
-    winner = [torch.from_numpy(plan.decisions(f"pool{i}").astype(np.int64)) for i in range(1, 6)]
     positive = [torch.from_numpy(plan.read(f"pool{i}") > 0) for i in range(1, 6)]
     logits = net.told(torch.from_numpy(x), winner, positive, torch.from_numpy(plan.read("fcact1") > 0))
     F.cross_entropy(logits, torch.from_numpy(label)).backward()
