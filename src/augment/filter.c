@@ -1,7 +1,6 @@
 #include "augment/filter.h"
 
 #include "augment/colour.h"
-#include "augment/crop.h"
 #include "base/mem.h"
 
 #include <math.h>
@@ -48,19 +47,27 @@ static void gauss(float *weight, int reach, double sigma)
         weight[i + reach] = (float)(exp(-0.5 * i * i / (sigma * sigma)) / sum);
 }
 
-static void blur_rows(const struct image *im, const float *weight, int reach, float *out)
+/* sum[x] += weight row[x]: what both passes are made of. */
+static void add_weighted(float *restrict sum, const float *restrict row, float weight, size_t n)
 {
-    memset(out, 0, 3 * (size_t)im->w * (size_t)im->h * sizeof(float));
-    for (int y = 0; y < im->h; y++)
-        for (int x = 0; x < im->w; x++) {
-            float *to = out + 3 * ((ptrdiff_t)im->w * y + x);
-            for (int i = -reach; i <= reach; i++) {
-                const uint8_t *p =
-                    im->pixel + 3 * ((ptrdiff_t)im->w * y + reflect(x + i, im->w));
-                for (int k = 0; k < 3; k++)
-                    to[k] += weight[i + reach] * p[k];
-            }
-        }
+    for (size_t x = 0; x < n; x++)
+        sum[x] += weight * row[x];
+}
+
+/* Each row, widened by its reflection, into out (h, w, 3). */
+static void blur_rows(const struct image *im, const float *weight, int reach, float *wide,
+                      float *out)
+{
+    size_t n = 3 * (size_t)im->w;
+    memset(out, 0, n * (size_t)im->h * sizeof(float));
+    for (int y = 0; y < im->h; y++) {
+        const uint8_t *row = im->pixel + n * (size_t)y;
+        for (int x = -reach; x < im->w + reach; x++)
+            for (int k = 0; k < 3; k++)
+                wide[3 * (x + reach) + k] = row[3 * reflect(x, im->w) + k];
+        for (int i = 0; i <= 2 * reach; i++)
+            add_weighted(out + n * (size_t)y, wide + 3 * i, weight[i], n);
+    }
 }
 
 static void blur_columns(const float *in, const float *weight, int reach, float *sum,
@@ -69,13 +76,10 @@ static void blur_columns(const float *in, const float *weight, int reach, float 
     size_t n = 3 * (size_t)im->w;
     for (int y = 0; y < im->h; y++) {
         memset(sum, 0, n * sizeof(float));
-        for (int i = -reach; i <= reach; i++) {
-            const float *row = in + n * (size_t)reflect(y + i, im->h);
-            for (size_t x = 0; x < n; x++)
-                sum[x] += weight[i + reach] * row[x];
-        }
+        for (int i = -reach; i <= reach; i++)
+            add_weighted(sum, in + n * (size_t)reflect(y + i, im->h), weight[i + reach], n);
         for (size_t x = 0; x < n; x++)
-            im->pixel[n * (size_t)y + x] = (uint8_t)round_even((double)sum[x]);
+            im->pixel[n * (size_t)y + x] = (uint8_t)lrintf(sum[x]);
     }
 }
 
@@ -88,13 +92,13 @@ bool filter_blur(struct image *im, int kernel, double sigma, struct err *e)
     if (reach == 0)
         return true;
     size_t n = 3 * (size_t)im->w;
-    float *between =
-        mem_new(n * (size_t)(im->h + 1), sizeof(float), e); /* a row of sums behind */
+    size_t all = n * (size_t)im->h;
+    float *between = mem_new(all + n + 6 * (size_t)reach, sizeof(float), e); /* and one row */
     if (!between)
         return false;
     gauss(weight, reach, sigma);
-    blur_rows(im, weight, reach, between);
-    blur_columns(between, weight, reach, between + n * (size_t)im->h, im);
+    blur_rows(im, weight, reach, between + all, between);
+    blur_columns(between, weight, reach, between + all, im);
     mem_free(between);
     return true;
 }
