@@ -92,9 +92,9 @@ static bool take_row(struct scan *s, const char *folder, const char *path,
                       : st.st_size == 0      ? "an empty file"
                                              : NULL;
     if (why)
-        return scan_note(
-            s, (struct dataset_issue){.path = full, .why = why, .left_out = true, .bad = true},
-            e);
+        return dataset_note(
+            s->d,
+            (struct dataset_issue){.path = full, .why = why, .left_out = true, .bad = true}, e);
     return scan_sample(
         s,
         (struct sample){.path = full,

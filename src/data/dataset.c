@@ -98,28 +98,18 @@ bool scan_sample(struct scan *s, struct sample sample, struct err *e)
     return true;
 }
 
-static bool add_issue(struct dataset *d, int *room, struct dataset_issue issue, struct err *e)
+bool dataset_note(struct dataset *d, struct dataset_issue issue, struct err *e)
 {
     void *more;
     issue.path = arena_text(&d->arena, issue.path, e);
     issue.why = issue.path ? arena_text(&d->arena, issue.why, e) : NULL;
-    if (!issue.why || !grow(&d->arena, d->issue, &more, d->n_issue, room, sizeof(issue), e))
+    if (!issue.why ||
+        !grow(&d->arena, d->issue, &more, d->n_issue, &d->room_issue, sizeof(issue), e))
         return false;
     struct dataset_issue *at = more ? more : (struct dataset_issue *)d->issue;
     at[d->n_issue++] = issue;
     d->issue = at;
     return true;
-}
-
-bool scan_note(struct scan *s, struct dataset_issue issue, struct err *e)
-{
-    return add_issue(s->d, &s->room_issue, issue, e);
-}
-
-bool dataset_note(struct dataset *d, struct dataset_issue issue, struct err *e)
-{
-    int room = d->n_issue; /* unknown here: always a new array */
-    return add_issue(d, &room, issue, e);
 }
 
 int dataset_class(const struct dataset *d, const char *name)
@@ -205,9 +195,8 @@ static int by_inode(const void *a, const void *b)
 }
 
 /* One file linked into two classes: both stay, and it is said. */
-static bool note_conflicts(struct scan *s, struct err *e)
+static bool note_conflicts(struct dataset *d, struct err *e)
 {
-    struct dataset *d = s->d;
     const struct sample **order = mem_new((size_t)d->n_sample, sizeof(*order), e);
     bool ok = order != NULL;
     for (int i = 0; ok && i < d->n_sample; i++)
@@ -220,16 +209,15 @@ static bool note_conflicts(struct scan *s, struct err *e)
             continue;
         struct err why;
         err_set(&why, ERR_DATA, "label conflict: the same file as %s", a->path);
-        ok = scan_note(s, (struct dataset_issue){.path = b->path, .why = why.msg}, e);
+        ok = dataset_note(d, (struct dataset_issue){.path = b->path, .why = why.msg}, e);
     }
     mem_free(order);
     return ok;
 }
 
 /* Counts the pictures of each class; none in a class is a warning, in all but one an error. */
-static bool check_classes(struct scan *s, bool given, struct err *e)
+static bool check_classes(struct dataset *d, bool given, struct err *e)
 {
-    struct dataset *d = s->d;
     int n_full = 0, last = 0;
     int *count = mem_new((size_t)d->n_class, sizeof(*count), e);
     bool ok = count != NULL;
@@ -239,10 +227,10 @@ static bool check_classes(struct scan *s, bool given, struct err *e)
         n_full += count[label] > 0;
         last = count[label] > 0 ? label : last;
         if (count[label] == 0)
-            ok = scan_note(s,
-                           (struct dataset_issue){.path = d->class_name[label],
-                                                  .why = "a class without pictures"},
-                           e);
+            ok = dataset_note(d,
+                              (struct dataset_issue){.path = d->class_name[label],
+                                                     .why = "a class without pictures"},
+                              e);
     }
     mem_free(count);
     if (!ok)
@@ -289,7 +277,7 @@ struct dataset *dataset_open(const struct dataset_config *cfg, enum part part, s
         find_source(cfg->path)->read(&s, cfg, part, e) && order_classes(d, cfg->classes, e);
     if (ok && !d->raw) /* what lies in memory is in order already */
         qsort(d->sample, (size_t)d->n_sample, sizeof(*d->sample), by_label_and_path);
-    ok = ok && note_conflicts(&s, e) && check_classes(&s, cfg->classes != NULL, e);
+    ok = ok && note_conflicts(d, e) && check_classes(d, cfg->classes != NULL, e);
     if (ok)
         return d;
     dataset_free(d);

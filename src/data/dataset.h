@@ -43,7 +43,7 @@ struct dataset {
     const uint8_t *raw;
     int raw_h, raw_w;
     const struct dataset_issue *issue; /* what was left out or odd, in the order found */
-    int n_issue;
+    int n_issue, room_issue;
     struct arena arena;
 };
 

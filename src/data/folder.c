@@ -37,9 +37,9 @@ static const char *const not_pictures[] = {
 
 static bool note(struct walk *w, const char *path, const char *why, bool bad, struct err *e)
 {
-    return scan_note(
-        w->scan, (struct dataset_issue){.path = path, .why = why, .left_out = true, .bad = bad},
-        e);
+    return dataset_note(
+        w->scan->d,
+        (struct dataset_issue){.path = path, .why = why, .left_out = true, .bad = bad}, e);
 }
 
 static bool is_not_picture(const char *name)

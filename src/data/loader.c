@@ -5,7 +5,7 @@
 
 #include "augment/augment.h"
 #include "base/parallel.h"
-#include "data/picture.h"
+#include "data/cache.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -48,7 +48,7 @@ struct loader {
     bool lent;       /* the caller still looks at head - 1 */
     bool epoch_over; /* the last batch of an epoch was handed out */
     double wait_s;
-    int64_t drifted;
+    int64_t drifted, decoded;
 };
 
 /* A claimed sample. */
@@ -57,7 +57,7 @@ struct job {
     int place; /* in the batch */
     uint64_t epoch;
     uint32_t position; /* in the epoch */
-    int64_t drifted;
+    int64_t drifted, decoded;
 };
 
 static int batch_size(const struct loader *l, int batch)
@@ -97,23 +97,47 @@ static bool claim(struct loader *l, int64_t only, struct job *job)
     return true;
 }
 
+/* The picture that augmentation starts from; *owned: the caller releases it. */
+static bool start_picture(const struct loader *l, struct job *job, int sample, struct image *im,
+                          bool *owned, struct err *e)
+{
+    const struct sample *s = l->d->sample + sample;
+    struct cache *cache = l->d->raw ? NULL : l->cfg.cache;
+    bool drifted = picture_drifted(l->d, sample);
+    job->drifted += drifted;
+    *owned = true;
+    if (l->cfg.full_crop && l->cfg.augment) {
+        job->decoded++;
+        return picture_read_full(l->d, sample, l->cfg.size_px, im, e);
+    }
+    if (cache && cache_get(cache, s, im)) {
+        *owned = false;
+        return true;
+    }
+    job->decoded++;
+    if (!picture_read(l->d, sample, l->rule, im, NULL, e))
+        return false;
+    if (cache && !drifted) /* what is there now is not what the key says */
+        cache_put(cache, s, im);
+    return true;
+}
+
 static bool fill_pixels(const struct loader *l, struct job *job, uint32_t sample, struct err *e)
 {
     static const struct augment_config centre_crop = {0};
     const struct loader_config *c = &l->cfg;
-    uint8_t *out = job->slot->pixel +
-                   (size_t)job->place * (size_t)c->size_px * (size_t)c->size_px * CHANNELS;
+    size_t size = (size_t)c->size_px;
+    uint8_t *out = job->slot->pixel + (size_t)job->place * size * size * CHANNELS;
     struct rng r = rng_at(c->seed, RNG_AUGMENT, job->epoch, job->position);
     struct image im;
-    job->drifted += picture_drifted(l->d, (int)sample);
-    bool full = c->full_crop && c->augment;
-    if (!(full ? picture_read_full(l->d, (int)sample, c->size_px, &im, e)
-               : picture_read(l->d, (int)sample, l->rule, &im, NULL, e)))
+    bool owned;
+    if (!start_picture(l, job, (int)sample, &im, &owned, e))
         return false;
     bool ok =
         augment_apply(c->augment ? c->augment : &centre_crop, c->size_px, &r, &im, out, e) ||
         err_in(e, "%s", l->d->sample[sample].path);
-    image_release(&im);
+    if (owned)
+        image_release(&im);
     return ok;
 }
 
@@ -145,6 +169,7 @@ static void work(struct loader *l, struct job *job)
         s->why = e;
     }
     l->drifted += job->drifted;
+    l->decoded += job->decoded;
     l->in_flight--;
     s->ready = ++s->done == s->batch.n;
     if (s->ready || l->in_flight == 0)
@@ -207,6 +232,11 @@ static bool start_threads(struct loader *l, struct err *e)
     return true;
 }
 
+static bool same_rule(struct picture_rule a, struct picture_rule b)
+{
+    return a.side_px == b.side_px && a.filter == b.filter;
+}
+
 struct loader *loader_new(const struct dataset *d, const struct loader_config *cfg,
                           struct err *e)
 {
@@ -216,13 +246,19 @@ struct loader *loader_new(const struct dataset *d, const struct loader_config *c
                 cfg->size_px, cfg->n_class);
         return NULL;
     }
+    struct picture_rule rule = {picture_side(d, cfg->size_px, cfg->resize_px),
+                                (enum resize_filter)cfg->filter};
+    if (cfg->cache && !same_rule(rule, cache_rule(cfg->cache))) {
+        err_set(e, ERR_INTERNAL, "loader: starts from %d px, its cache holds %d px",
+                rule.side_px, cache_rule(cfg->cache).side_px);
+        return NULL;
+    }
     struct loader *l = mem_new(1, sizeof(*l), e);
     if (!l)
         return NULL;
     l->d = d;
     l->cfg = *cfg;
-    l->rule = (struct picture_rule){picture_side(d, cfg->size_px, cfg->resize_px),
-                                    (enum resize_filter)cfg->filter};
+    l->rule = rule;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->work, NULL);
     pthread_cond_init(&l->ready, NULL);
@@ -318,13 +354,23 @@ double loader_wait_s(const struct loader *l)
     return l->wait_s; /* written by the caller's own thread only */
 }
 
-int64_t loader_drifted(const struct loader *l)
+static int64_t locked(const struct loader *l, const int64_t *count)
 {
     struct loader *open = (struct loader *)l;
     pthread_mutex_lock(&open->lock);
-    int64_t n = l->drifted;
+    int64_t n = *count;
     pthread_mutex_unlock(&open->lock);
     return n;
+}
+
+int64_t loader_drifted(const struct loader *l)
+{
+    return locked(l, &l->drifted);
+}
+
+int64_t loader_decoded(const struct loader *l)
+{
+    return locked(l, &l->decoded);
 }
 
 void loader_free(struct loader *l)

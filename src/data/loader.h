@@ -54,6 +54,8 @@ int loader_batches(const struct loader *l);   /* batches an epoch */
 double loader_wait_s(const struct loader *l); /* seconds loader_next has waited in all */
 /* Pictures read so far whose file had changed since the scan: the run is not repeatable. */
 int64_t loader_drifted(const struct loader *l);
+/* Pictures decoded so far: none when all came from the cache. */
+int64_t loader_decoded(const struct loader *l);
 void loader_free(struct loader *l);
 
 #endif

@@ -7,14 +7,13 @@
 /* A data set while it is read: samples in any order, labels into names in any order. */
 struct scan {
     struct dataset *d;
-    int room_sample, room_class, room_issue;
+    int room_sample, room_class;
 };
 
 /* The label of a class, added when new; -1 and e when there is no memory. */
 int scan_class(struct scan *s, const char *name, struct err *e);
 /* Copies the path. */
 MUST_CHECK bool scan_sample(struct scan *s, struct sample sample, struct err *e);
-MUST_CHECK bool scan_note(struct scan *s, struct dataset_issue issue, struct err *e);
 
 struct source {
     const char *name;
