@@ -103,6 +103,7 @@ static const struct kernel *const kernels[] = {
     &cpu_pool_2x2,
     &cpu_drop,
     &cpu_drop2d,
+    &cpu_linear,
     &ref_normalize,
     &ref_conv2d,
     &ref_linear,

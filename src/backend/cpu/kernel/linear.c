@@ -1,0 +1,125 @@
+/* Products with a wide matrix that is read once: the blocks of sums stay in registers. */
+#include "backend/cpu/linear.h"
+#include "backend/cpu/vmask.h"
+
+#include <stddef.h>
+
+/* Sums held in registers: of 32 with AVX-512, of 16 below. */
+enum { DOT_N = 4, DOT_K = V == 16 ? 4 : 2, MIX_I = V == 16 ? 12 : 6, MIX_J = 2 };
+/* Elements along d after which the rows of x are still in the nearest cache. */
+enum { DOT_CHUNK = 1024 };
+
+ALWAYS float sum_of(vec v)
+{
+    float s[V] __attribute__((aligned(64)));
+    vstore(s, v);
+    for (int width = V / 2; width > 0; width /= 2)
+        for (int i = 0; i < width; i++)
+            s[i] += s[i + width];
+    return s[0];
+}
+
+/* Adds the products of a chunk [d0, d1) of nb rows of x and kb rows of w to y. */
+ALWAYS void dot_block(const struct linear_dot *t, int n, int k, int nb, int kb, int d0, int d1)
+{
+    vec sum[DOT_N][DOT_K];
+    const float *x[DOT_N], *w[DOT_K];
+    for (int i = 0; i < nb; i++)
+        x[i] = t->x + (size_t)(n + i) * (size_t)t->D;
+    for (int j = 0; j < kb; j++)
+        w[j] = t->w + (size_t)(k + j) * (size_t)t->D;
+    for (int i = 0; i < nb; i++)
+        for (int j = 0; j < kb; j++)
+            sum[i][j] = vset(0);
+    int d = d0;
+    for (; d + V <= d1; d += V) {
+        vec b[DOT_K];
+        for (int j = 0; j < kb; j++)
+            b[j] = vloadu(w[j] + d);
+        for (int i = 0; i < nb; i++) {
+            vec a = vloadu(x[i] + d);
+            for (int j = 0; j < kb; j++)
+                sum[i][j] = vfma(a, b[j], sum[i][j]);
+        }
+    }
+    for (int i = 0; i < nb; i++)
+        for (int j = 0; j < kb; j++) {
+            float s = sum_of(sum[i][j]);
+            for (int rest = d; rest < d1; rest++)
+                s += x[i][rest] * w[j][rest];
+            t->y[(size_t)(n + i) * (size_t)t->ldy + (size_t)(k + j)] += s;
+        }
+}
+
+static void dot(const struct linear_dot *t)
+{
+    for (int n = 0; n < t->N; n++)
+        for (int k = 0; k < t->K; k++)
+            t->y[(size_t)n * (size_t)t->ldy + (size_t)k] = t->bias ? t->bias[k] : 0;
+    for (int d = 0; d < t->D; d += DOT_CHUNK) {
+        int end = t->D - d > DOT_CHUNK ? d + DOT_CHUNK : t->D, k = 0;
+        for (; k + DOT_K <= t->K; k += DOT_K) {
+            int n = 0;
+            for (; n + DOT_N <= t->N; n += DOT_N)
+                dot_block(t, n, k, DOT_N, DOT_K, d, end);
+            for (; n < t->N; n++)
+                dot_block(t, n, k, 1, DOT_K, d, end);
+        }
+        for (; k < t->K; k++)
+            for (int n = 0; n < t->N; n++)
+                dot_block(t, n, k, 1, 1, d, end);
+    }
+}
+
+ALWAYS void mix_block(const struct linear_mix *t, int i0, int j0, int ib, int jb)
+{
+    vec sum[MIX_I][MIX_J];
+    for (int i = 0; i < ib; i++)
+        for (int j = 0; j < jb; j++)
+            sum[i][j] = vset(0);
+    const float *a = t->a + i0 * t->a_row, *b = t->b + j0;
+    for (int p = 0; p < t->P; p++, a += t->a_col, b += t->ld) {
+        vec row[MIX_J];
+        for (int j = 0; j < jb; j++)
+            row[j] = vloadu(b + j * V);
+        for (int i = 0; i < ib; i++) {
+            vec scale = vset(a[i * t->a_row]);
+            for (int j = 0; j < jb; j++)
+                sum[i][j] = vfma(scale, row[j], sum[i][j]);
+        }
+    }
+    for (int i = 0; i < ib; i++)
+        for (int j = 0; j < jb; j++)
+            vstoreu(t->c + (i0 + i) * t->ld + j0 + j * V, sum[i][j]);
+}
+
+static void mix_rest(const struct linear_mix *t, int j)
+{
+    for (int i = 0; i < t->I; i++) {
+        float s = 0;
+        for (int p = 0; p < t->P; p++)
+            s += t->a[i * t->a_row + p * t->a_col] * t->b[p * t->ld + j];
+        t->c[i * t->ld + j] = s;
+    }
+}
+
+static void mix(const struct linear_mix *t)
+{
+    int j = 0;
+    for (; j + MIX_J * V <= t->J; j += MIX_J * V) {
+        int i = 0;
+        for (; i + MIX_I <= t->I; i += MIX_I)
+            mix_block(t, i, j, MIX_I, MIX_J);
+        for (; i + 4 <= t->I; i += 4)
+            mix_block(t, i, j, 4, MIX_J);
+        for (; i < t->I; i++)
+            mix_block(t, i, j, 1, MIX_J);
+    }
+    for (; j + V <= t->J; j += V)
+        for (int i = 0; i < t->I; i++)
+            mix_block(t, i, j, 1, 1);
+    for (; j < t->J; j++)
+        mix_rest(t, j);
+}
+
+const struct linear_ops ISA_NAME(linear_ops) = {dot, mix};
