@@ -4,6 +4,7 @@
 #include "data/loader.h"
 
 #include "augment/augment.h"
+#include "augment/mix.h"
 #include "base/parallel.h"
 #include "data/cache.h"
 
@@ -155,6 +156,32 @@ static bool fill_place(const struct loader *l, struct job *job, struct err *e)
     return fill_pixels(l, job, sample, e);
 }
 
+static void keep_error(struct slot *s, int place, const struct err *e)
+{
+    if (s->failed >= 0 && s->failed <= place)
+        return;
+    s->failed = place;
+    s->why = *e;
+}
+
+/* Mixes a complete batch, which only this thread still has. Called and returns locked. */
+static void mix(struct loader *l, struct slot *s)
+{
+    const struct augment_config *augment = l->cfg.augment;
+    struct err e;
+    if (!augment || !mix_active(augment) || s->failed >= 0)
+        return;
+    pthread_mutex_unlock(&l->lock);
+    struct rng r = rng_at(l->cfg.seed, RNG_MIX, (uint64_t)(s->number / l->n_batch),
+                          (uint64_t)(s->number % l->n_batch));
+    struct mix_batch b = {s->batch.n,     s->batch.h, s->batch.w,
+                          l->cfg.n_class, s->pixel,   s->label};
+    bool ok = mix_apply(augment, &r, &b, &e);
+    pthread_mutex_lock(&l->lock);
+    if (!ok)
+        keep_error(s, 0, &e);
+}
+
 /* Does the claimed sample and hands the batch over when it was the last. Called locked, works
  * unlocked, returns locked. */
 static void work(struct loader *l, struct job *job)
@@ -164,15 +191,15 @@ static void work(struct loader *l, struct job *job)
     pthread_mutex_unlock(&l->lock);
     bool ok = fill_place(l, job, &e);
     pthread_mutex_lock(&l->lock);
-    if (!ok && (s->failed < 0 || job->place < s->failed)) {
-        s->failed = job->place;
-        s->why = e;
-    }
+    if (!ok)
+        keep_error(s, job->place, &e);
     l->drifted += job->drifted;
     l->decoded += job->decoded;
-    l->in_flight--;
-    s->ready = ++s->done == s->batch.n;
-    if (s->ready || l->in_flight == 0)
+    if (++s->done == s->batch.n) {
+        mix(l, s);
+        s->ready = true;
+    }
+    if (--l->in_flight == 0 || s->ready)
         pthread_cond_broadcast(&l->ready);
 }
 
@@ -278,13 +305,16 @@ bool loader_seek(struct loader *l, int epoch, int skip_batches, struct err *e)
     if (epoch < 0 || skip_batches < 0 || skip_batches > l->n_batch)
         return err_set(e, ERR_USAGE, "loader: epoch %d, batch %d: expected batch 0 to %d",
                        epoch, skip_batches, l->n_batch);
+    int64_t to = (int64_t)epoch * l->n_batch + skip_batches;
     pthread_mutex_lock(&l->lock);
-    l->running = false;
-    while (l->in_flight > 0)
-        pthread_cond_wait(&l->ready, &l->lock);
-    for (int i = 0; i < N_SLOT; i++)
-        l->slot[i].number = -1;
-    l->head = l->filling = (int64_t)epoch * l->n_batch + skip_batches;
+    if (to != l->head) { /* else what was filled ahead stays */
+        l->running = false;
+        while (l->in_flight > 0)
+            pthread_cond_wait(&l->ready, &l->lock);
+        for (int i = 0; i < N_SLOT; i++)
+            l->slot[i].number = -1;
+        l->head = l->filling = to;
+    }
     l->lent = false;
     l->epoch_over = skip_batches == l->n_batch;
     l->running = true;

@@ -167,6 +167,35 @@ static void seeks(void **state)
     loader_free(l);
 }
 
+static void mixes(void **state)
+{
+    (void)state;
+    struct augment_config mixup = augment;
+    mixup.mixup = 1;
+    mixup.mix_probability = 1;
+    struct loader_config cfg = training();
+    cfg.augment = &mixup;
+    struct loader *l = open_loader(&cfg);
+    const struct batch *b = next(l);
+    int n_soft = 0;
+    for (int i = 0; i < b->n; i++) {
+        const float *row = b->label + i * N_CLASS;
+        n_soft += row[0] != 1 && row[1] != 1 && row[2] != 1;
+        assert_true(row[0] + row[1] + row[2] > 0.999f && row[0] + row[1] + row[2] < 1.001f);
+    }
+    assert_true(n_soft > 0);
+    loader_free(l);
+    uint64_t first = 0;
+    for (int n = 1; n <= 4; n += 3) {
+        cfg.n_thread = n;
+        l = open_loader(&cfg);
+        uint64_t h = digest(l, 7);
+        loader_free(l);
+        first = n == 1 ? h : first;
+        assert_int_equal(h, first);
+    }
+}
+
 static void balanced(void **state)
 {
     (void)state;
@@ -231,6 +260,7 @@ int main(void)
         cmocka_unit_test(same_for_any_threads),
         cmocka_unit_test(seeks),
         cmocka_unit_test(balanced),
+        cmocka_unit_test(mixes),
         cmocka_unit_test(permutation),
         cmocka_unit_test(bad_file_is_named), /* last: it breaks a file */
     };
