@@ -1,16 +1,28 @@
 /* The table of commands, in the order in which --help tells of them. */
 #include "cmd/command.h"
 
+extern const struct command command_train;
+extern const struct command command_eval;
+extern const struct command command_predict;
 extern const struct command command_model;
 extern const struct command command_demo_data;
 extern const struct command command_doctor;
 extern const struct command command_completion;
 extern const struct command command_man;
 
+/* clang-format off */
 const struct command *const commands[] = {
-    &command_model,      &command_demo_data, &command_doctor,
-    &command_completion, &command_man,       NULL,
+    &command_train,
+    &command_eval,
+    &command_predict,
+    &command_model,
+    &command_demo_data,
+    &command_doctor,
+    &command_completion,
+    &command_man,
+    NULL,
 };
+/* clang-format on */
 
 int main(int argc, char **argv)
 {

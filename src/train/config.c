@@ -1,6 +1,7 @@
 #include "train/config.h"
 
 #include "augment/augment.h"
+#include "augment/mix.h"
 
 #include <string.h>
 
@@ -55,16 +56,34 @@ const struct option loop_options[] = {
 };
 /* clang-format on */
 
+#undef AT
+#define AT(field) offsetof(struct source_config, field)
+/* clang-format off */
+const struct option source_options[] = {
+    {.name = "train-part", .type = OPTION_STRING, .offset = AT(train), .group = "Data",
+     .help = "sub-folder to train on; found when not given"},
+    {.name = "val-part", .type = OPTION_STRING, .offset = AT(val),
+     .help = "sub-folder to validate on; else a share of the training part"},
+    {.name = "test", .type = OPTION_STRING, .offset = AT(test),
+     .help = "sub-folder of the test part, opened by eval alone"},
+    {.name = "full-crop", .type = OPTION_BOOL, .offset = AT(full_crop),
+     .help = "crop from the full picture, decoded anew each time"},
+    {.name = NULL},
+};
+/* clang-format on */
+
 int train_tables(struct train_config *cfg, struct option_table table[TRAIN_MAX_TABLES])
 {
     int n = 0;
     table[n++] = (struct option_table){cnn5_options, &cfg->model};
     table[n++] = (struct option_table){loop_options, &cfg->loop};
+    table[n++] = (struct option_table){source_options, &cfg->source};
     table[n++] = (struct option_table){optim_options, &cfg->optim};
     table[n++] = (struct option_table){schedule_options, &cfg->schedule};
     for (int i = 0; transforms[i]; i++)
         if (transforms[i]->options)
             table[n++] = (struct option_table){transforms[i]->options, &cfg->augment};
+    table[n++] = (struct option_table){mix_options, &cfg->augment};
     return n;
 }
 

@@ -31,8 +31,16 @@ struct loop_config {
 };
 extern const struct option loop_options[];
 
+/* Where the pictures are. */
+struct source_config {
+    const char *train, *val, *test; /* sub-folders; NULL = found */
+    bool full_crop;
+};
+extern const struct option source_options[];
+
 struct train_config {
     struct loop_config loop;
+    struct source_config source;
     struct optim_config optim;
     struct schedule_config schedule;
     struct cnn5_config model;

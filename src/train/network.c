@@ -2,7 +2,6 @@
  * tells model, options, classes and preprocessing as JSON texts. */
 #include "train/network.h"
 
-#include "augment/config.h"
 #include "base/build.h"
 
 #include <math.h>
@@ -302,7 +301,7 @@ static bool read_preprocess(const struct json *v, int size, struct preprocess *p
         read_reals(json_get(v, "mean"), p->mean) && read_reals(json_get(v, "std"), p->std);
     for (int c = 0; ok && c < 3; c++)
         ok = p->std[c] > 0;
-    ok = ok && p->size_px == size && p->resize_px == augment_start_px(size);
+    ok = ok && p->size_px == size && p->resize_px >= size && p->resize_px <= 4 * size;
     return ok || err_set(e, ERR_MODEL, "its preprocessing is not one that linnet %s knows",
                          LINNET_VERSION);
 }

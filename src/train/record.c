@@ -20,7 +20,7 @@ void facts_add(struct facts *f, const char *name, const char *fmt, ...)
     va_end(args);
 }
 
-static void note_change(struct changes *c, const char *name, const char *was, const char *is)
+void changes_add(struct changes *c, const char *name, const char *was, const char *is)
 {
     size_t at = strlen(c->text);
     snprintf(c->text + at, sizeof(c->text) - at, "%s%s was %s, is %s", c->n ? "; " : "", name,
@@ -99,7 +99,7 @@ void record_compare_config(struct train_config *now, struct train_config *stored
             option_text(row, new_table[t].into, is, sizeof(is));
             option_text(row, old_table[t].into, was, sizeof(was));
             if (strcmp(is, was) != 0 && !train_option_is_free(row->name))
-                note_change(c, row->name, was, is);
+                changes_add(c, row->name, was, is);
         }
 }
 
@@ -150,7 +150,7 @@ bool record_compare_facts(const struct run *r, const struct facts *f, struct cha
     for (int i = 0; ok && i < f->n; i++) {
         const char *was = json_text(old, f->at[i].name, "not stated");
         if (strcmp(was, f->at[i].text) != 0)
-            note_change(c, f->at[i].name, was, f->at[i].text);
+            changes_add(c, f->at[i].name, was, f->at[i].text);
     }
     arena_release(&a);
     return ok;

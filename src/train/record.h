@@ -24,6 +24,7 @@ struct changes {
     int n;
     char text[400];
 };
+void changes_add(struct changes *c, const char *name, const char *was, const char *is);
 
 MUST_CHECK bool record_write_config(const struct run *r, struct train_config *cfg,
                                     const char *data, const struct changes *forced,

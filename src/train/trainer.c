@@ -225,7 +225,8 @@ bool trainer_step(struct trainer *t, double lr, double *loss, struct err *e)
         if (!journal_add(&t->s.run->samples, t->line, at, e))
             return false;
     }
-    return update(t, b, lr, t->sum ? 1.0 / (double)n : 1, e);
+    return update(t, b, lr, t->sum ? 1.0 / (double)n : 1, e) &&
+           (t->batch < n_batch || loader_next(t->s.train, &b, e)); /* the end of the epoch */
 }
 
 bool trainer_done(const struct trainer *t)
@@ -395,7 +396,7 @@ static bool end_epoch(struct trainer *t, struct err *e)
     if (t->s.events && t->s.events->epoch)
         t->s.events->epoch(t->s.events->ctx, &r);
     begin_epoch(t);
-    return trainer_done(t) || loader_seek(t->s.train, (int)t->epoch, 0, e);
+    return true;
 }
 
 static int stopped(const struct trainer *t)
@@ -440,7 +441,8 @@ bool trainer_run(struct trainer *t, int64_t until, struct err *e)
     t->started_s = t->saved_s = clock_s();
     t->first_step = t->step;
     begin_epoch(t);
-    if (!trainer_done(t) && !loader_seek(t->s.train, (int)t->epoch, (int)t->batch, e))
+    bool over = t->batch == loader_batches(t->s.train);
+    if (!loader_seek(t->s.train, (int)(t->epoch + over), over ? 0 : (int)t->batch, e))
         return false;
     bool ok = loop(t, until, e);
     if (!ok && e->kind != ERR_INTERRUPTED)

@@ -1,0 +1,270 @@
+#include "train/session.h"
+
+#include "backend/cpu/isa.h"
+#include "base/build.h"
+#include "data/picture.h"
+#include "train/statistics.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { SPARE_BYTES = 64 << 20 };
+
+bool precision_choose(const struct backend *b, int precision, enum dtype *out, struct err *e)
+{
+    bool can = b->isa && b->isa->bf16;
+    *out = precision == PRECISION_BF16 ? DTYPE_BF16 : DTYPE_F32;
+    return precision != PRECISION_BF16 || can ||
+           err_set(e, ERR_DEVICE,
+                   "--precision bf16: this processor (%s) has no bf16 instructions; use fp32",
+                   b->isa ? b->isa->name : b->ops->name);
+}
+
+static bool open_data(struct session *s, const struct session_request *r, struct err *e)
+{
+    const struct source_config *from = &r->cfg->source;
+    struct dataset_config cfg = {
+        .path = r->data, .train = from->train, .val = from->val, .test = from->test};
+    s->data = dataset_open(&cfg, PART_TRAIN, e);
+    if (!s->data)
+        return false;
+    s->val_data = s->data;
+    if (!dataset_has(&cfg, PART_VAL))
+        return true;
+    const char **classes =
+        arena_new(&s->arena, (size_t)s->data->n_class + 1, sizeof(*classes), e);
+    if (!classes)
+        return false;
+    memcpy(classes, s->data->class_name, (size_t)s->data->n_class * sizeof(*classes));
+    cfg.classes = classes;
+    s->val_data = dataset_open(&cfg, PART_VAL, e);
+    return s->val_data != NULL;
+}
+
+/* Which training pictures validate: the run's record, or drawn. */
+static bool split(struct session *s, const struct session_request *r, struct err *e)
+{
+    const struct loop_config *loop = &r->cfg->loop;
+    s->in_val = mem_new((size_t)s->data->n_sample, 1, e);
+    if (!s->in_val)
+        return false;
+    bool drawn = s->val_data == s->data && loop->val_fraction > 0;
+    char *path = r->out ? run_path(r->out, "split.txt", e) : mem_text("", e);
+    bool known = path && r->out && run_has(&s->run, "split.txt");
+    bool ok = path != NULL;
+    if (ok && known)
+        ok = split_read(s->data, path, s->in_val, e);
+    else if (ok && drawn)
+        ok = split_stratified(s->data, loop->val_fraction, (uint64_t)loop->seed, s->in_val, e);
+    if (ok && r->out && !known)
+        ok = split_write(s->data, s->in_val, path, e);
+    mem_free(path);
+    for (int i = 0; ok && i < s->data->n_sample; i++)
+        s->n_val += s->in_val[i];
+    s->n_train = s->data->n_sample - s->n_val;
+    if (s->val_data != s->data)
+        s->n_val = s->val_data->n_sample;
+    return ok;
+}
+
+static uint64_t fingerprint(const struct dataset *d)
+{
+    uint64_t hash = 0;
+    for (int i = 0; i < d->n_sample; i++) {
+        const struct sample *p = &d->sample[i];
+        const char *name = dataset_name(d, i);
+        int64_t facts[3] = {p->size, p->mtime_ns, p->label};
+        hash = hash64(name, strlen(name), hash);
+        hash = hash64(facts, sizeof(facts), hash);
+    }
+    return hash;
+}
+
+static void list_facts(struct session *s, const struct session_request *r)
+{
+    struct facts *f = &s->facts;
+    const struct backend *b = s->backend;
+    facts_add(f, "version", "%s", LINNET_VERSION);
+    facts_add(f, "device", "%s", b->ops->name);
+    facts_add(f, "instructions", "%s", b->isa ? b->isa->name : "plain C");
+    if (!r->cfg->loop.deterministic)
+        facts_add(f, "threads", "%d", b->n_thread);
+    facts_add(f, "precision", "%s", s->compute == DTYPE_BF16 ? "bf16" : "fp32");
+    facts_add(f, "classes", "%d", s->data->n_class);
+    facts_add(f, "training pictures", "%d", s->n_train);
+    facts_add(f, "validation pictures", "%d", s->n_val);
+    facts_add(f, "data", "%016llx", (unsigned long long)fingerprint(s->data));
+    if (s->val_data != s->data)
+        facts_add(f, "validation data", "%016llx",
+                  (unsigned long long)fingerprint(s->val_data));
+}
+
+/* Writes the record of a new run, or holds an old one against what is now. */
+static bool keep_record(struct session *s, const struct session_request *r, struct err *e)
+{
+    struct changes c = r->changes ? *r->changes : (struct changes){0};
+    bool begun = run_has(&s->run, "environment.json");
+    if (r->resume && begun && !record_compare_facts(&s->run, &s->facts, &c, e))
+        return false;
+    if (c.n && !r->force)
+        return err_set(e, ERR_USAGE,
+                       "%s: would not go on as it began: %s (--force goes on all the same)",
+                       r->out, c.text);
+    if (c.n)
+        run_log(&s->run, "forced: %s", c.text);
+    if (r->resume && begun && !c.n)
+        return true;
+    struct json_writer w = {.lines = true};
+    json_open(&w, NULL, '[');
+    for (int i = 0; i < s->data->n_class; i++)
+        json_put_text(&w, NULL, s->data->class_name[i]);
+    json_close(&w, ']');
+    bool ok = json_done(&w, e) && run_write(&s->run, "classes.json", w.text, w.n, e);
+    json_writer_release(&w);
+    return ok && record_write_config(&s->run, r->cfg, r->data, &c, e) &&
+           record_write_facts(&s->run, &s->facts, e);
+}
+
+static bool class_weights(const struct session *s, const struct session_request *r, float *out)
+{
+    if (r->cfg->loop.class_weight == CLASS_WEIGHT_NONE)
+        return false;
+    const struct dataset *d = s->data;
+    for (int c = 0; c < d->n_class; c++)
+        out[c] = 0;
+    for (int i = 0; i < d->n_sample; i++)
+        if (!s->in_val[i])
+            out[d->sample[i].label]++;
+    for (int c = 0; c < d->n_class; c++)
+        out[c] = out[c] > 0 ? (float)s->n_train / ((float)d->n_class * out[c]) : 1;
+    return true;
+}
+
+static bool make_network(struct session *s, const struct session_request *r, struct err *e)
+{
+    struct preprocess pre = {.size_px = (int)r->cfg->model.size,
+                             .mean = {0.485, 0.456, 0.406},
+                             .std = {0.229, 0.224, 0.225}};
+    pre.resize_px = picture_side(s->data, pre.size_px, 0);
+    if (r->cfg->loop.normalise == NORMALISE_DATA &&
+        !picture_statistics(s->data, s->in_val, pre.resize_px, s->backend->n_thread, pre.mean,
+                            pre.std, e))
+        return false;
+    float *weight = arena_new(&s->arena, (size_t)s->data->n_class, sizeof(*weight), e);
+    struct network_spec spec = {.model = &r->cfg->model,
+                                .pre = &pre,
+                                .n_class = s->data->n_class,
+                                .class_name = s->data->class_name};
+    if (!weight)
+        return false;
+    if (class_weights(s, r, weight))
+        spec.class_weight = weight;
+    return network_init(&s->net, &spec, (uint64_t)r->cfg->loop.seed, e);
+}
+
+static struct loader *make_loader(struct session *s, const struct session_request *r,
+                                  bool training, struct err *e)
+{
+    const struct loop_config *loop = &r->cfg->loop;
+    const struct dataset *d = training ? s->data : s->val_data;
+    uint32_t *index = mem_new((size_t)d->n_sample, sizeof(*index), e);
+    int n = 0;
+    for (int i = 0; index && i < d->n_sample; i++)
+        if (d != s->data || (bool)s->in_val[i] != training)
+            index[n++] = (uint32_t)i;
+    struct loader_config cfg = {
+        .index = index,
+        .n_index = n,
+        .batch = (int)loop->batch,
+        .size_px = (int)r->cfg->model.size,
+        .n_class = s->data->n_class,
+        .order = !training        ? ORDER_SEQUENTIAL
+                 : loop->balanced ? ORDER_BALANCED
+                                  : ORDER_SHUFFLED,
+        .merge_last = training,
+        .seed = (uint64_t)loop->seed,
+        .n_thread = s->backend->n_thread,
+        .full_crop = r->cfg->source.full_crop,
+        .augment = training ? &r->cfg->augment : NULL,
+        .resize_px = s->net.pre.resize_px,
+    };
+    struct loader *l = index ? loader_new(d, &cfg, e) : NULL;
+    mem_free(index);
+    return l;
+}
+
+static bool make_trainer(struct session *s, const struct session_request *r, struct err *e)
+{
+    struct trainer_setup setup = {
+        .cfg = r->cfg,
+        .net = &s->net,
+        .backend = s->backend,
+        .compute = s->compute,
+        .data = s->data,
+        .train = s->train,
+        .val = s->val,
+        .n_train = s->n_train,
+        .n_val = s->n_val,
+        .run = r->out ? &s->run : NULL,
+        .events = r->events,
+        .stop = r->stop,
+    };
+    if (r->out && r->resume &&
+        !(record_read_plan(&s->run, "train", &setup.choice, &s->arena, e) &&
+          record_read_plan(&s->run, "eval", &setup.eval_choice, &s->arena, e)))
+        return false;
+    s->trainer = trainer_new(&setup, e);
+    if (!s->trainer || !r->out)
+        return s->trainer != NULL;
+    bool recorded = r->resume && run_has(&s->run, "plan.json");
+    return (recorded ||
+            record_write_plans(&s->run, s->trainer->plan, s->trainer->eval_plan, e)) &&
+           trainer_resume(s->trainer, &s->resumed, e);
+}
+
+static bool open_all(struct session *s, const struct session_request *r, struct err *e)
+{
+    struct train_config *cfg = r->cfg;
+    if (!train_resolve(cfg, e) || !open_data(s, r, e) ||
+        !(s->backend = backend_open(cfg->loop.backend, (int)cfg->loop.threads, e)) ||
+        !precision_choose(s->backend, cfg->loop.precision, &s->compute, e) ||
+        (r->out && !run_open(&s->run, r->out, e)) || !split(s, r, e))
+        return false;
+    if (s->n_train < 2)
+        return err_set(e, ERR_DATA, "%s: %d pictures to train on; at least 2 are needed",
+                       r->data, s->n_train);
+    list_facts(s, r);
+    if ((r->out && !keep_record(s, r, e)) || !make_network(s, r, e))
+        return false;
+    s->train = make_loader(s, r, true, e);
+    if (!s->train || (s->n_val > 0 && !(s->val = make_loader(s, r, false, e))))
+        return false;
+    return make_trainer(s, r, e) &&
+           (!r->out ||
+            run_need_space(&s->run, 2 * trainer_checkpoint_bytes(s->trainer) + SPARE_BYTES, e));
+}
+
+bool session_open(struct session *s, const struct session_request *r, struct err *e)
+{
+    *s = (struct session){0};
+    if (open_all(s, r, e))
+        return true;
+    session_close(s);
+    return false;
+}
+
+void session_close(struct session *s)
+{
+    trainer_free(s->trainer);
+    loader_free(s->train);
+    loader_free(s->val);
+    network_release(&s->net);
+    run_close(&s->run);
+    backend_close(s->backend);
+    mem_free(s->in_val);
+    if (s->val_data != s->data)
+        dataset_free(s->val_data);
+    dataset_free(s->data);
+    arena_release(&s->arena);
+    *s = (struct session){0};
+}
