@@ -16,17 +16,24 @@ enum {
     GRAD_ROWS = V == 16 ? 8 : 4,
 };
 
+/* Lines to fetch into L2 while a product runs: `lines` of them for each block of channels. */
+struct ahead {
+    const char *at;
+    int lines;
+};
+
 /* M[row][two vectors of K] = sum over c of v[row][c] * u[c][..] for `rows` tiles. v is
- * (ceil(C/V), tiles, V), its blocks of channels v_block floats apart; the second vector goes to
- * m + m_block, or nowhere with width 1. */
-static FORCE_INLINE void gemm_rows(int rows, int width, const float *v, size_t v_block,
-                                   const float *u, int n_c, float *m, size_t m_block)
+ * (ceil(C/V), rows, V); the second vector goes to m + m_block, or nowhere with width 1. */
+static FORCE_INLINE void gemm_rows(int rows, int width, const float *v, const float *u, int n_c,
+                                   float *m, size_t m_block, struct ahead next)
 {
     vec acc[GEMM_ROWS][2];
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++)
         acc[r][0] = acc[r][1] = vset(0);
-    for (int c0 = 0; c0 < n_c; c0 += V, v += v_block) {
+    for (int c0 = 0; c0 < n_c; c0 += V, v += rows * V) {
+        for (int i = 0; i < next.lines; i++, next.at += 64)
+            __builtin_prefetch(next.at, 0, 2);
         const float *row = v, *end = v + (n_c - c0 < V ? n_c - c0 : V);
         for (; row < end; row++, u += PANEL) {
             vec u0 = vload(u), u1 = width == 2 ? vload(u + V) : u0;
@@ -47,18 +54,19 @@ static FORCE_INLINE void gemm_rows(int rows, int width, const float *v, size_t v
     }
 }
 
-static FORCE_INLINE void gemm_any(int rows, int width, const float *v, size_t v_block,
-                                  const float *u, int n_c, float *m, size_t m_block)
+static FORCE_INLINE void gemm_any(int rows, int width, const float *v, const float *u, int n_c,
+                                  float *m, size_t m_block, struct ahead next)
 {
 #define ROWS(n)                                                                                \
     case n:                                                                                    \
         if (n <= GEMM_ROWS)                                                                    \
-            gemm_rows(n <= GEMM_ROWS ? n : 1, width, v, v_block, u, n_c, m, m_block);          \
+            gemm_rows(n <= GEMM_ROWS ? n : 1, width, v, u, n_c, m, m_block, next);             \
         break;
     switch (rows) {
         ROWS(1)
-        ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11)
-            ROWS(12) ROWS(13) ROWS(14)
+        ROWS(2)
+        ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12)
+            ROWS(13) ROWS(14)
     }
 #undef ROWS
 }
@@ -72,6 +80,8 @@ static FORCE_INLINE void grad_rows(int width, const float *v, const float *z, si
 #pragma GCC unroll 16
     for (int r = 0; r < GRAD_ROWS; r++)
         acc[r][0] = acc[r][1] = vset(0);
+    for (int r = 0; r < GRAD_ROWS * PANEL; r += 16)
+        __builtin_prefetch(du + r, 1, 3);
     for (int t = 0; t < n_tile; t++, v += V, z += V) {
         vec z0 = vload(z), z1 = width == 2 ? vload(z + z_block) : z0;
 #pragma GCC unroll 16

@@ -6,6 +6,8 @@
 #include "backend/cpu/kernel/wino_math.h"
 #include "backend/cpu/winograd.h"
 
+enum { LINE = 16 }; /* floats of a cache line: also keeps points out of each other's sets */
+
 /* Ceiling division of positive numbers. */
 static inline int blocks_of(int n, int size)
 {
@@ -55,6 +57,43 @@ static inline struct tile tile_next(const struct tiling *g, struct tile t)
         t.picture++;
     }
     return t;
+}
+
+/* Brings the vectors under a run of tiles into L2, a few rows of four at a time, while something
+ * else computes. `below` rows further down: what a tile reads that the one above did not. */
+struct fetch {
+    const struct tiling *tiling;
+    const float *data; /* blocked, `blocks` of channels a picture */
+    int blocks, block, block_end, first, n_tile, below;
+    int tile, row; /* where it is */
+    struct tile at;
+};
+
+static inline void fetch_rows(struct fetch *f, int n)
+{
+    const struct tiling *g = f->tiling;
+    for (; n > 0 && f->block < f->block_end; n--) {
+        if (f->tile == 0 && f->row == 0)
+            f->at = tile_at(g, f->first);
+        ptrdiff_t plane = (ptrdiff_t)f->at.picture * f->blocks + f->block;
+        ptrdiff_t cell = (plane * g->h + f->at.y + f->row + f->below) * g->w + f->at.x;
+        for (int i = 0; i < TILE * V; i += LINE)
+            __builtin_prefetch(f->data + cell * V + i, 0, 2);
+        if (++f->row < TILE)
+            continue;
+        f->row = 0;
+        f->at = tile_next(g, f->at);
+        if (++f->tile == f->n_tile) {
+            f->tile = 0;
+            f->block++;
+        }
+    }
+}
+
+/* Rows a call so that `calls` of them end it. */
+static inline int fetch_pace(const struct fetch *f, int calls)
+{
+    return blocks_of((f->block_end - f->block) * f->n_tile * TILE, calls);
 }
 
 /* Copies side x side vectors at (y, x) of a plane, those outside of it as zeros. */

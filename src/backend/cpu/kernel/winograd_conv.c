@@ -8,9 +8,9 @@
 #include "base/parallel.h"
 
 enum {
-    LINE = 16, /* floats of a cache line: keeps the points out of each other's sets */
     BLOCK_TILES = 56,
-    CHUNK_VECTORS = 4, /* vectors of output channels a chunk, even */
+    NEAR_BYTES = 256 << 10, /* what L2 holds beside a block's products */
+    CHUNK_VECTORS = 4,      /* vectors of output channels a chunk, even */
 };
 
 /* What every thread needs; sizes in floats. */
@@ -19,6 +19,7 @@ struct job {
     struct tiling tiling;
     int n_tile, n_block, c_blocks, k_blocks;
     size_t v_step, m_step, per_thread;
+    bool u_near; /* packed weights stay in L2 */
 };
 
 /* The scratch's size does not depend on how many tiles a smaller batch puts into a block. */
@@ -29,10 +30,18 @@ static struct job job_of(const struct wino_shape *s, int n_thread)
     j.c_blocks = blocks_of(s->c, V);
     j.k_blocks = blocks_of(s->k, V);
     j.n_block = blocks_of(blocks_of(j.n_tile, BLOCK_TILES), n_thread) * n_thread;
+    j.u_near = (size_t)s->c * (size_t)s->k * POINTS * sizeof(float) <= NEAR_BYTES;
     j.v_step = (size_t)j.c_blocks * BLOCK_TILES * V + LINE;
     j.m_step = (size_t)min_of(j.k_blocks, CHUNK_VECTORS) * BLOCK_TILES * V + LINE;
     j.per_thread = POINTS * (j.v_step + j.m_step);
     return j;
+}
+
+/* Tiles in groups of at most GEMM_ROWS: V of a point is (groups, blocks of channels, tiles of the
+ * group, V), so that a product reads it in one stream. */
+static int groups_of(int n_tile)
+{
+    return blocks_of(n_tile, GEMM_ROWS);
 }
 
 static void transform_in(const struct job *j, int first, int n_tile, float *v)
@@ -40,35 +49,58 @@ static void transform_in(const struct job *j, int first, int n_tile, float *v)
     size_t plane = (size_t)j->tiling.h * (size_t)j->tiling.w * V;
     for (int cb = 0; cb < j->c_blocks; cb++) {
         struct tile t = tile_at(&j->tiling, first);
-        float *to = v + (size_t)cb * (size_t)n_tile * V;
-        for (int i = 0; i < n_tile; i++, t = tile_next(&j->tiling, t), to += V) {
-            size_t at = (size_t)t.picture * (size_t)j->c_blocks + (size_t)cb;
-            tile_input(&j->tiling, t, (const float *)j->a->x + at * plane, to, j->v_step);
+        for (int group = 0; group < groups_of(n_tile); group++) {
+            int lo, hi;
+            parallel_range(n_tile, group, groups_of(n_tile), &lo, &hi);
+            float *to = v + (size_t)(lo * j->c_blocks + cb * (hi - lo)) * V;
+            for (int i = lo; i < hi; i++, t = tile_next(&j->tiling, t), to += V) {
+                size_t at = (size_t)t.picture * (size_t)j->c_blocks + (size_t)cb;
+                tile_input(&j->tiling, t, (const float *)j->a->x + at * plane, to, j->v_step);
+            }
         }
+    }
+}
+
+/* What comes nearer during the products of a block: the next block's input, this one's output. */
+struct fetches {
+    struct fetch in, out;
+    int in_pace, out_pace;
+};
+
+/* One panel of U for all tiles of a block; meanwhile `next` (a panel's size) comes nearer too. */
+static void multiply_panel(const struct job *j, const float *v, const float *u, int width,
+                           int n_tile, float *m, const float *next, struct fetches *f)
+{
+    int groups = groups_of(n_tile), lines = j->u_near ? 0 : blocks_of(V * PANEL / LINE, groups);
+    for (int i = 0; i < groups; i++) {
+        int lo, hi;
+        parallel_range(n_tile, i, groups, &lo, &hi);
+        const float *from = v + (size_t)(lo * j->c_blocks) * V;
+        struct ahead ahead = {
+            (const char *)(next + (size_t)i * (size_t)j->c_blocks * (size_t)lines * LINE),
+            lines};
+        size_t block = (size_t)n_tile * V;
+        fetch_rows(&f->in, f->in_pace);
+        fetch_rows(&f->out, f->out_pace);
+        if (width == 2)
+            gemm_any(hi - lo, 2, from, u, j->a->shape.c, m + lo * V, block, ahead);
+        else
+            gemm_any(hi - lo, 1, from, u, j->a->shape.c, m + lo * V, block, ahead);
     }
 }
 
 /* M of k_count vectors of output channels from k_first (even) on. */
 static void multiply(const struct job *j, int k_first, int k_count, int n_tile, const float *v,
-                     float *m)
+                     float *m, struct fetches *f)
 {
-    int c = j->a->shape.c, groups = blocks_of(n_tile, GEMM_ROWS);
-    size_t block = (size_t)n_tile * V, panel = (size_t)c * PANEL;
-    size_t panels = (size_t)blocks_of(j->k_blocks, 2);
-    for (size_t p = 0; p < POINTS; p++)
+    size_t panels = (size_t)blocks_of(j->k_blocks, 2), panel = (size_t)j->a->shape.c * PANEL;
+    const float *u = (const float *)j->a->u + (size_t)k_first / 2 * panel;
+    for (size_t p = 0; p < POINTS; p++, v += j->v_step, m += j->m_step)
         for (int k = 0; k < k_count; k += 2) {
-            const float *u =
-                (const float *)j->a->u + (p * panels + (size_t)(k_first + k) / 2) * panel;
-            for (int i = 0; i < groups; i++) {
-                int lo, hi;
-                parallel_range(n_tile, i, groups, &lo, &hi);
-                const float *from = v + p * j->v_step + (size_t)lo * V;
-                float *to = m + p * j->m_step + (size_t)k * block + (size_t)lo * V;
-                if (k + 1 < k_count)
-                    gemm_any(hi - lo, 2, from, block, u, c, to, block);
-                else
-                    gemm_any(hi - lo, 1, from, block, u, c, to, block);
-            }
+            const float *at = u + (p * panels + (size_t)k / 2) * panel;
+            const float *next = k + 2 < k_count ? at + panel : u + (p + 1) * panels * panel;
+            multiply_panel(j, v, at, min_of(2, k_count - k), n_tile,
+                           m + (size_t)(k * n_tile) * V, next, f);
         }
 }
 
@@ -90,6 +122,14 @@ static void transform_out(const struct job *j, int k_first, int k_count, int fir
     }
 }
 
+static struct fetch fetch_of(const struct job *j, const void *data, int blocks, int first,
+                             int n_tile)
+{
+    struct fetch f = {
+        .tiling = &j->tiling, .data = data, .blocks = blocks, .first = first, .n_tile = n_tile};
+    return f;
+}
+
 static void work(void *ctx, int thread, int n_thread)
 {
     const struct job *j = ctx;
@@ -98,15 +138,26 @@ static void work(void *ctx, int thread, int n_thread)
     float *v = (float *)j->a->scratch + (size_t)thread * j->per_thread;
     float *m = v + POINTS * j->v_step;
     for (int block = lo; block < hi; block++) {
-        int first, end;
+        int first, end, next_end = 0;
         parallel_range(j->n_tile, block, j->n_block, &first, &end);
-        if (first == end)
+        if (block + 1 < hi)
+            parallel_range(j->n_tile, block + 1, j->n_block, &end, &next_end);
+        int n_tile = end - first, calls = POINTS * groups_of(n_tile);
+        if (n_tile == 0)
             continue;
-        transform_in(j, first, end - first, v);
+        transform_in(j, first, n_tile, v);
+        struct fetches f = {.in = fetch_of(j, j->a->x, j->c_blocks, end, next_end - end)};
+        f.in.below = 1;
+        f.in.block_end = next_end > end ? j->c_blocks : 0;
+        f.in_pace = fetch_pace(&f.in, calls * blocks_of(j->k_blocks, 2));
         for (int k = 0; k < j->k_blocks; k += CHUNK_VECTORS) {
             int count = min_of(CHUNK_VECTORS, j->k_blocks - k);
-            multiply(j, k, count, end - first, v, m);
-            transform_out(j, k, count, first, end - first, m);
+            f.out = fetch_of(j, j->a->y, j->k_blocks, first, n_tile);
+            f.out.block = k;
+            f.out.block_end = k + count;
+            f.out_pace = fetch_pace(&f.out, calls * blocks_of(count, 2));
+            multiply(j, k, count, n_tile, v, m, &f);
+            transform_out(j, k, count, first, n_tile, m);
         }
     }
 }

@@ -9,8 +9,7 @@
 
 enum {
     TAPS = 9,
-    LINE = 16,
-    BLOCK_TILES = 96,
+    BLOCK_TILES = 80,
     BLOCK_C = 128, /* channels of a task: multiples of 2V */
     BLOCK_K = 128,
 };
@@ -93,10 +92,13 @@ static void transform_block(const struct job *j, const struct part *p, int n_til
     }
 }
 
-/* dU of each point is (k_count / 2, channels of the part, 2V). */
-static void multiply(const struct job *j, const struct part *p, int n_tile)
+/* dU of each point is (k_count / 2, channels of the part, 2V). Meanwhile the next block's x and dy
+ * come nearer. */
+static void multiply(const struct job *j, const struct part *p, int n_tile, struct fetch f[2])
 {
     size_t block = (size_t)n_tile * V, channels = (size_t)p->c_count * V;
+    int calls = POINTS * blocks_of(p->k_count, 2) * p->c_count * (V / GRAD_ROWS);
+    int pace[2] = {fetch_pace(&f[0], calls), fetch_pace(&f[1], calls)};
     for (size_t i = 0; i < POINTS; i++)
         for (int k = 0; k < p->k_count; k += 2)
             for (int c = 0; c < p->c_count * V; c += GRAD_ROWS) {
@@ -143,6 +145,25 @@ static void finish_part(const struct job *j, const struct part *p)
         }
 }
 
+/* The x and dy under block i of the part's n_block; nothing past the last. */
+static void next_block(const struct job *j, const struct part *p, int begin, int total, int i,
+                       int n_block, struct fetch f[2])
+{
+    int lo = 0, hi = 0;
+    if (i < n_block)
+        parallel_range(total, i, n_block, &lo, &hi);
+    f[0] = f[1] = (struct fetch){.tiling = &j->tiling, .first = begin + lo, .n_tile = hi - lo};
+    f[0].data = j->a->x;
+    f[0].below = 1;
+    f[0].blocks = j->c_blocks;
+    f[0].block = p->c_first;
+    f[0].block_end = hi > lo ? p->c_first + p->c_count : 0;
+    f[1].data = j->a->dy;
+    f[1].blocks = j->k_blocks;
+    f[1].block = p->k_first;
+    f[1].block_end = hi > lo ? p->k_first + p->k_count : 0;
+}
+
 static void sum_part(void *ctx, int task, int thread)
 {
     const struct job *j = ctx;
@@ -155,7 +176,9 @@ static void sum_part(void *ctx, int task, int thread)
         parallel_range(total, i, n_block, &lo, &hi);
         p.tile = begin + lo;
         transform_block(j, &p, hi - lo, sums);
-        multiply(j, &p, hi - lo);
+        struct fetch f[2];
+        next_block(j, &p, begin, total, i + 1, n_block, f);
+        multiply(j, &p, hi - lo, f);
     }
     finish_part(j, &p);
     if (p.c_first == 0)
