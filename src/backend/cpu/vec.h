@@ -6,6 +6,9 @@
 
 #include <stdint.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #define ISA_JOIN_(name, isa) name##_##isa
 #define ISA_JOIN(name, isa)  ISA_JOIN_(name, isa)
@@ -43,9 +46,15 @@ static inline vec vset(float x)
 {
     return x - (vec){0}; /* folds: x - 0 is x, where x + 0 is not for -0 */
 }
-static inline vec vfma(vec a, vec b, vec c) /* a * b + c: contracted where the set has it */
+static inline vec vfma(vec a, vec b, vec c) /* a * b + c, rounded once where the set can */
 {
+#if defined(ISA_avx512) || defined(ISA_avx512bf16)
+    return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(ISA_avx2)
+    return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
     return a * b + c;
+#endif
 }
 /* mask is all ones or zeros a lane, as comparisons of vectors give it */
 static inline vec vselect(veci mask, vec a, vec b)

@@ -9,7 +9,7 @@
 
 enum {
     TAPS = 9,
-    BLOCK_TILES = 80,
+    BLOCK_TILES = 48,
     BLOCK_C = 128, /* channels of a task: multiples of 2V */
     BLOCK_K = 128,
 };
@@ -104,6 +104,8 @@ static void multiply(const struct job *j, const struct part *p, int n_tile, stru
             for (int c = 0; c < p->c_count * V; c += GRAD_ROWS) {
                 const float *v = p->v + i * j->v_step + (size_t)(c / V) * block + c % V;
                 const float *z = p->z + i * j->z_step + (size_t)k * block;
+                for (int s = 0; s < 2; s++)
+                    fetch_rows(&f[s], pace[s]);
                 float *du =
                     p->du + i * j->du_step + ((size_t)(k / 2) * channels + (size_t)c) * PANEL;
                 if (k + 1 < p->k_count)
