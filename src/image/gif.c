@@ -130,6 +130,43 @@ static bool read_rows(struct gif *g, struct image *out, struct err *e)
     return ok;
 }
 
+/* Over length-led blocks up to the empty one; false at the end of the file. */
+static bool skip_blocks(struct gif *g)
+{
+    while (g->at < g->n && g->byte[g->at] > 0)
+        g->at += 1 + (size_t)g->byte[g->at];
+    return g->at++ < g->n;
+}
+
+/* The first frame is whole. A file that ends before its trailer is refused all the same; giflib is
+ * not asked, because it keeps something of every frame. */
+static bool walk_rest(struct gif *g, struct decode_info *info, struct err *e)
+{
+    enum {
+        EXTENSION = 0x21,
+        FRAME = 0x2c,
+        TRAILER = 0x3b,
+        FRAME_BYTES = 9,
+        OWN_PALETTE = 0x80
+    };
+    while (g->at < g->n) {
+        uint8_t type = g->byte[g->at++];
+        if (type == TRAILER)
+            return true;
+        if (type != EXTENSION && type != FRAME)
+            return err_set(e, ERR_DATA, "gif: damaged: a block of type %#x", type);
+        if (type == FRAME && g->n - g->at > FRAME_BYTES) {
+            info->notes |= IMAGE_NOTE_ANIMATED;
+            uint8_t flags = g->byte[g->at + FRAME_BYTES - 1];
+            g->at += FRAME_BYTES + (flags & OWN_PALETTE ? 3u << ((flags & 7) + 1) : 0);
+        }
+        g->at++; /* the extension's label, or the frame's code size */
+        if (!skip_blocks(g))
+            break;
+    }
+    return err_set(e, ERR_DATA, "gif: truncated: no trailer in %zu bytes", g->n);
+}
+
 static bool read_pixels(struct gif *g, struct image *out, struct decode_info *info,
                         struct err *e)
 {
@@ -138,12 +175,7 @@ static bool read_pixels(struct gif *g, struct image *out, struct decode_info *in
     memset(out->pixel, 255, (size_t)g->w * (size_t)g->h * 3);
     if (!read_rows(g, out, e))
         return false;
-    /* The picture is whole: what follows can only add a note. */
-    struct err ignored = {0};
-    bool more;
-    if (next_frame(g, &more, &ignored) && more)
-        info->notes |= IMAGE_NOTE_ANIMATED;
-    return true;
+    return walk_rest(g, info, e);
 }
 
 static bool gif_matches(const uint8_t *byte, size_t n)
