@@ -16,6 +16,9 @@ if(LINNET_CMOCKA_INCLUDE AND LINNET_CMOCKA_LIBRARY)
             add_executable(${target} ${source})
             target_link_libraries(${target} PRIVATE linnet linnet_warnings
                 ${LINNET_CMOCKA_LIBRARY})
+            if(name MATCHES "^cmd/")
+                target_link_libraries(${target} PRIVATE linnet_commands)
+            endif()
             set_target_properties(${target} PROPERTIES
                 RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
             add_test(NAME ${target} COMMAND ${target} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
@@ -23,6 +26,10 @@ if(LINNET_CMOCKA_INCLUDE AND LINNET_CMOCKA_LIBRARY)
         endif()
     endforeach()
 endif()
+# What the commands print, and which folder includes which.
+add_test(NAME cli COMMAND ${CMAKE_SOURCE_DIR}/tests/cli/run $<TARGET_FILE:linnet_program>)
+set_tests_properties(cli PROPERTIES TIMEOUT 300)
+add_test(NAME layers COMMAND ${CMAKE_SOURCE_DIR}/tools/layers)
 # Programs that give the Python parity tests functions the public API does not have.
 file(GLOB parity CONFIGURE_DEPENDS tests/parity/*.c)
 foreach(source ${parity})

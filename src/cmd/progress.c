@@ -91,7 +91,7 @@ static void draw_terminal(struct progress *p, const struct progress_line *line, 
     int bar = room - utf8_columns(facts);
     bar = room < BAR_MIN ? 0 : bar > BAR_MAX ? BAR_MAX : bar;
     fputs(clear_line, p->out);
-    if (label <= width)
+    if (label < width)
         fprintf(p->out, "%s%s%s ", code(p, bold), line->label, code(p, normal));
     draw_bar(p, share, bar);
     fprintf(p->out, "%s%s", room >= 0 ? percent : "", facts);
