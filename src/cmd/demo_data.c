@@ -2,10 +2,9 @@
 #include "base/clock.h"
 #include "base/parallel.h"
 #include "cmd/command.h"
+#include "cmd/progress.h"
 #include "demo/creature.h"
 #include "demo/demo.h"
-
-#include <unistd.h>
 
 enum { MAX_PICTURES = 100000, MAX_ROWS = 64 };
 static const double quiet_s = 2; /* shorter work needs no progress */
@@ -18,17 +17,19 @@ struct demo_data_config {
 
 struct watch {
     double start_s;
-    bool shown;
+    struct progress bar;
 };
 
 static void progress(void *ctx, int n_done, int n_all)
 {
-    struct watch *c = ctx;
-    if (!isatty(STDERR_FILENO) || clock_s() - c->start_s < quiet_s)
+    struct watch *w = ctx;
+    char count[64];
+    const char *const fact[] = {count, NULL};
+    if (clock_s() - w->start_s < quiet_s)
         return;
-    c->shown = true;
-    fprintf(stderr, "\rdrawing %d of %d pictures", n_done, n_all);
-    fflush(stderr);
+    snprintf(count, sizeof(count), "%d of %d pictures", n_done, n_all);
+    struct progress_line line = {"drawing", (double)n_done / n_all, fact};
+    progress_draw(&w->bar, &line);
 }
 
 static bool draw_sheet(const struct demo_config *cfg, const struct demo_data_config *d,
@@ -46,12 +47,12 @@ static bool draw_sheet(const struct demo_config *cfg, const struct demo_data_con
 static bool draw_set(struct demo_config *cfg, const char *dir, struct err *e)
 {
     struct watch watch = {.start_s = clock_s()};
+    progress_open(&watch.bar, stderr);
     cfg->dir = dir;
     cfg->progress = progress;
     cfg->ctx = &watch;
     bool ok = demo_write(cfg, e);
-    if (watch.shown)
-        fprintf(stderr, "\r\033[K");
+    progress_clear(&watch.bar);
     if (ok)
         printf("%s: %d classes of drawn creatures, %d training and %d test pictures of "
                "%dx%d, %.1f s\n",

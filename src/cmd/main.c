@@ -6,6 +6,7 @@ extern const struct command command_eval;
 extern const struct command command_predict;
 extern const struct command command_model;
 extern const struct command command_demo_data;
+extern const struct command command_augment;
 extern const struct command command_doctor;
 extern const struct command command_completion;
 extern const struct command command_man;
@@ -16,7 +17,7 @@ const struct command *const commands[] = {
     &command_eval,
     &command_predict,
     &command_model,
-    &command_demo_data,
+    &command_demo_data, &command_augment,
     &command_doctor,
     &command_completion,
     &command_man,
