@@ -22,7 +22,7 @@ if(LINNET_CMOCKA_INCLUDE AND LINNET_CMOCKA_LIBRARY)
             set_target_properties(${target} PROPERTIES
                 RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
             add_test(NAME ${target} COMMAND ${target} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-            set_tests_properties(${target} PROPERTIES TIMEOUT 300 LABELS unit)
+            set_tests_properties(${target} PROPERTIES TIMEOUT 900 LABELS unit)
         endif()
     endforeach()
 endif()
