@@ -20,9 +20,11 @@ struct trial {
     int n, n_shard;
     enum mode mode;
     enum dtype compute;
-    bool frozen;        /* no gradient of weights */
-    const float *value; /* of the weights; NULL = drawn */
-    const void *x;      /* the input; NULL = drawn */
+    bool frozen;              /* no gradient of weights */
+    const float *value;       /* of the weights; NULL = drawn */
+    const char *row;          /* kernel that cpu must choose */
+    const char *const *avoid; /* kernels not to use, NULL-ended; NULL = none */
+    const void *x;            /* the input; NULL = drawn */
 };
 
 struct outcome {
@@ -91,6 +93,7 @@ static inline void trial_run(const struct trial *t, const char *backend, int n_t
                              .want_weights =
                                  t->graph->n_value > 0 && !t->frozen && t->mode == MODE_TRAIN,
                              .n_shard = t->n_shard,
+                             .avoid = t->avoid,
                              .seed = 11};
     struct plan *p = plan_new(b, &r, w, &e);
     if (!p)
@@ -162,6 +165,8 @@ static inline void trial_check(const struct trial *t, const char *what, double t
             trial_run(&exact, "cpu", threads, &cpu, text);
             snprintf(label, sizeof(label), "%s, %s, %d threads: %s", what, isas[i].name,
                      threads, text);
+            if (!strstr(text, t->row))
+                fail_msg("%s: not by %s", label, t->row);
             trial_near(label, cpu.y, ref.y, ref.n_y, tolerance);
             trial_near(label, cpu.dx, ref.dx, ref.n_x, tolerance);
             for (int k = 0; k < t->graph->n_node && !t->frozen && t->mode == MODE_TRAIN; k++) {

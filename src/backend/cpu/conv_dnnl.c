@@ -17,17 +17,19 @@ enum way { WAY_FORWARD, WAY_DATA, WAY_WEIGHTS, WAY_COUNT };
 struct conv {
     struct dnnl_context context;
     struct dnnl_op op[WAY_COUNT];
-    struct dnnl_op pack[WAY_COUNT]; /* weights into the op's layout; of WAY_WEIGHTS, out of it */
-    void *packed[2];                /* kept weights: forward, data; NULL in training */
+    struct dnnl_op
+        pack[WAY_COUNT]; /* weights into the op's layout; of WAY_WEIGHTS, out of it */
+    void *packed[2];     /* kept weights: forward, data; NULL in training */
     uint64_t version[2];
     bool valid[2];
 };
 
 /* The descriptions while primitives are made. */
 struct descs {
-    md src, dst;           /* blocked */
-    md weights, any, grad; /* canonical float; of any layout, in the plan's type and in float */
-    md bias;
+    struct md src, dst; /* blocked */
+    struct md weights, any,
+        grad; /* canonical float; of any layout, in the plan's type and in float */
+    struct md bias;
     struct dnnl_conv_desc conv;
     dnnl_primitive_desc_t forward;
 };
@@ -42,7 +44,7 @@ static bool fits(const struct group *g)
     return g->compute == DTYPE_F32 || g->backend->isa->bf16;
 }
 
-static bool activation_desc(md *m, const struct value *v, struct err *e)
+static bool activation_desc(struct md *m, const struct value *v, struct err *e)
 {
     const int *dim = v->shape.dim;
     return dnnl_ok(md_init(m, 4, (dnnl_dims_t){dim[0], dim[1], dim[2], dim[3]},
@@ -64,7 +66,8 @@ static bool weight_descs(struct descs *d, const struct group *g, struct err *e)
     return dnnl_ok(md_init(&d->weights, rank, dims, dnnl_f32, G > 1 ? dnnl_goihw : dnnl_oihw),
                    "weights", e) &&
            dnnl_ok(md_init(&d->any, rank, dims, type, dnnl_format_tag_any), "weights", e) &&
-           dnnl_ok(md_init(&d->grad, rank, dims, dnnl_f32, dnnl_format_tag_any), "gradient", e) &&
+           dnnl_ok(md_init(&d->grad, rank, dims, dnnl_f32, dnnl_format_tag_any), "gradient",
+                   e) &&
            dnnl_ok(md_init(&d->bias, 1, (dnnl_dims_t){p->out}, dnnl_f32, dnnl_x), "bias", e);
 }
 
@@ -88,7 +91,7 @@ static bool descs_init(struct descs *d, const struct group *g, struct err *e)
 
 static void descs_release(struct descs *d)
 {
-    md *all[] = {&d->src, &d->dst, &d->weights, &d->any, &d->grad, &d->bias};
+    struct md *all[] = {&d->src, &d->dst, &d->weights, &d->any, &d->grad, &d->bias};
     for (size_t i = 0; i < COUNT_OF(all); i++)
         md_release(all[i]);
     if (d->forward)
@@ -107,13 +110,15 @@ static bool open_way(struct conv *c, enum way way, const struct descs *d,
     bool ok = dnnl_op_open(&c->op[way], &c->context, pd, arg[way], n, e);
     if (pd != d->forward)
         dnnl_primitive_desc_destroy(pd);
-    md_ref md;
-    if (!ok || !dnnl_op_md(&c->op[way],
-                           way == WAY_WEIGHTS ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, &md, e))
+    md_ref desc;
+    if (!ok ||
+        !dnnl_op_md(&c->op[way], way == WAY_WEIGHTS ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS,
+                    &desc, e))
         return false;
     md_ref canonical = md_of(&d->weights);
-    return dnnl_op_open_reorder(&c->pack[way], &c->context, way == WAY_WEIGHTS ? md : canonical,
-                                way == WAY_WEIGHTS ? canonical : md, e);
+    return dnnl_op_open_reorder(&c->pack[way], &c->context,
+                                way == WAY_WEIGHTS ? desc : canonical,
+                                way == WAY_WEIGHTS ? canonical : desc, e);
 }
 
 static bool open_ways(struct group *g, struct descs *d, struct err *e)
@@ -170,7 +175,8 @@ static bool conv_plan(struct group *g, struct err *e)
             return false;
         size_t pads[] = {dnnl_op_bytes(&c->op[way], DNNL_ARG_SCRATCHPAD),
                          dnnl_op_bytes(&c->pack[way], DNNL_ARG_SCRATCHPAD)};
-        size_t bytes = (kept ? 0 : packed_bytes(c, way)) + (pads[0] > pads[1] ? pads[0] : pads[1]);
+        size_t bytes =
+            (kept ? 0 : packed_bytes(c, way)) + (pads[0] > pads[1] ? pads[0] : pads[1]);
         if (bytes > g->scratch_bytes)
             g->scratch_bytes = bytes;
     }
@@ -224,13 +230,13 @@ static bool weight_gradient(struct group *g, struct err *e)
     clear_missing(g, g->in[0], g->in[0]->data);
     clear_missing(g, g->out, g->out->grad);
     dnnl_use_threads(g->n_shard);
-    bool ok = dnnl_op_bind(op, DNNL_ARG_SRC, g->in[0]->data, e) &&
-              dnnl_op_bind(op, DNNL_ARG_DIFF_DST, g->out->grad, e) &&
-              dnnl_op_bind(op, DNNL_ARG_DIFF_WEIGHTS, g->scratch, e) &&
-              dnnl_op_bind(op, DNNL_ARG_DIFF_BIAS, g->n_weight > 1 ? g->weight[1].grad : NULL,
-                           e) &&
-              dnnl_op_bind(op, DNNL_ARG_SCRATCHPAD, pad, e) && dnnl_op_run(op, &c->context, e) &&
-              pack(g, WAY_WEIGHTS, g->scratch, g->weight[0].grad, pad, e);
+    bool ok =
+        dnnl_op_bind(op, DNNL_ARG_SRC, g->in[0]->data, e) &&
+        dnnl_op_bind(op, DNNL_ARG_DIFF_DST, g->out->grad, e) &&
+        dnnl_op_bind(op, DNNL_ARG_DIFF_WEIGHTS, g->scratch, e) &&
+        dnnl_op_bind(op, DNNL_ARG_DIFF_BIAS, g->n_weight > 1 ? g->weight[1].grad : NULL, e) &&
+        dnnl_op_bind(op, DNNL_ARG_SCRATCHPAD, pad, e) && dnnl_op_run(op, &c->context, e) &&
+        pack(g, WAY_WEIGHTS, g->scratch, g->weight[0].grad, pad, e);
     dnnl_use_threads(g->n_thread);
     return ok;
 }
@@ -240,7 +246,8 @@ static bool conv_run(struct group *g, enum pass pass, struct err *e)
     dnnl_use_threads(g->n_thread);
     if (pass == PASS_FORWARD)
         return convolve(g, WAY_FORWARD, e);
-    return (!g->want_dw || weight_gradient(g, e)) && (!g->want_dx[0] || convolve(g, WAY_DATA, e));
+    return (!g->want_dw || weight_gradient(g, e)) &&
+           (!g->want_dx[0] || convolve(g, WAY_DATA, e));
 }
 
 static void conv_drop(struct group *g)

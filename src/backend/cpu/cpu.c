@@ -98,6 +98,7 @@ static const struct kernel *const kernels[] = {
     &cpu_act_drop,
     &cpu_act_drop2d,
     &cpu_conv_winograd,
+    &cpu_conv_dnnl,
     &cpu_norm,
     &cpu_act,
     &cpu_pool_2x2,

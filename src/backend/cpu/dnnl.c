@@ -14,8 +14,8 @@ bool dnnl_ok(dnnl_status_t status, const char *what, struct err *e)
     if (status == dnnl_success)
         return true;
     if ((size_t)status < COUNT_OF(text))
-        return err_set(e, status == dnnl_out_of_memory ? ERR_NOMEM : ERR_DEVICE, "oneDNN: %s: %s",
-                       what, text[status]);
+        return err_set(e, status == dnnl_out_of_memory ? ERR_NOMEM : ERR_DEVICE,
+                       "oneDNN: %s: %s", what, text[status]);
     return err_set(e, ERR_DEVICE, "oneDNN: %s: status %d", what, (int)status);
 }
 
@@ -44,15 +44,16 @@ void dnnl_context_close(struct dnnl_context *c)
 }
 
 /* A memory object without an address; an argument of no bytes is left out. */
-static bool add_memory(struct dnnl_op *op, const struct dnnl_context *c, int arg, md_ref md,
+static bool add_memory(struct dnnl_op *op, const struct dnnl_context *c, int arg, md_ref desc,
                        struct err *e)
 {
-    size_t bytes = dnnl_memory_desc_get_size(md);
+    size_t bytes = dnnl_memory_desc_get_size(desc);
     if (bytes == 0)
         return true;
     dnnl_exec_arg_t *a = &op->arg[op->n_arg];
     a->arg = arg;
-    if (!dnnl_ok(dnnl_memory_create(&a->memory, md, c->engine, DNNL_MEMORY_NONE), "memory", e))
+    if (!dnnl_ok(dnnl_memory_create(&a->memory, desc, c->engine, DNNL_MEMORY_NONE), "memory",
+                 e))
         return false;
     op->bytes[op->n_arg++] = bytes;
     return true;
@@ -61,12 +62,12 @@ static bool add_memory(struct dnnl_op *op, const struct dnnl_context *c, int arg
 static bool add_described(struct dnnl_op *op, const struct dnnl_context *c,
                           const_dnnl_primitive_desc_t pd, int arg, struct err *e)
 {
-    md_ref md = arg == DNNL_ARG_SCRATCHPAD
-                    ? dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0)
-                    : dnnl_primitive_desc_query_md(pd, dnnl_query_exec_arg_md, arg);
-    if (!md)
+    md_ref desc = arg == DNNL_ARG_SCRATCHPAD
+                      ? dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0)
+                      : dnnl_primitive_desc_query_md(pd, dnnl_query_exec_arg_md, arg);
+    if (!desc)
         return err_set(e, ERR_INTERNAL, "oneDNN: a primitive has no argument %d", arg);
-    return add_memory(op, c, arg, md, e);
+    return add_memory(op, c, arg, desc, e);
 }
 
 bool dnnl_op_open(struct dnnl_op *op, const struct dnnl_context *c,
@@ -90,7 +91,8 @@ bool dnnl_op_open_reorder(struct dnnl_op *op, const struct dnnl_context *c, md_r
                       "reorder", e) &&
               dnnl_ok(dnnl_primitive_create(&op->primitive, pd), "reorder", e) &&
               add_described(op, c, pd, DNNL_ARG_SCRATCHPAD, e) &&
-              add_memory(op, c, DNNL_ARG_FROM, from, e) && add_memory(op, c, DNNL_ARG_TO, to, e);
+              add_memory(op, c, DNNL_ARG_FROM, from, e) &&
+              add_memory(op, c, DNNL_ARG_TO, to, e);
     if (pd)
         dnnl_primitive_desc_destroy(pd);
     if (!ok)
@@ -121,12 +123,12 @@ size_t dnnl_op_bytes(const struct dnnl_op *op, int arg)
     return i < 0 ? 0 : op->bytes[i];
 }
 
-bool dnnl_op_md(const struct dnnl_op *op, int arg, md_ref *md, struct err *e)
+bool dnnl_op_md(const struct dnnl_op *op, int arg, md_ref *desc, struct err *e)
 {
     int i = find(op, arg);
     if (i < 0)
         return err_set(e, ERR_INTERNAL, "oneDNN: a primitive has no argument %d", arg);
-    return dnnl_ok(dnnl_memory_get_memory_desc(op->arg[i].memory, md), "description", e);
+    return dnnl_ok(dnnl_memory_get_memory_desc(op->arg[i].memory, desc), "description", e);
 }
 
 bool dnnl_op_bind(struct dnnl_op *op, int arg, void *at, struct err *e)

@@ -38,7 +38,7 @@ void dnnl_op_close(struct dnnl_op *op);
 /* Bytes of an argument in the layout that the primitive chose; 0 = it has no such argument. */
 size_t dnnl_op_bytes(const struct dnnl_op *op, int arg);
 /* The description of an argument, lent by the op. */
-MUST_CHECK bool dnnl_op_md(const struct dnnl_op *op, int arg, md_ref *md, struct err *e);
+MUST_CHECK bool dnnl_op_md(const struct dnnl_op *op, int arg, md_ref *desc, struct err *e);
 /* An argument that the op does not have is left alone. */
 MUST_CHECK bool dnnl_op_bind(struct dnnl_op *op, int arg, void *at, struct err *e);
 MUST_CHECK bool dnnl_op_run(struct dnnl_op *op, const struct dnnl_context *c, struct err *e);

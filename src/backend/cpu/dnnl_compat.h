@@ -1,5 +1,5 @@
 /* Where the C API of oneDNN 3.x differs from that of 2.x: memory descriptions are handles instead of
- * structs, and primitive descriptions are made in one call. `md` is a description that we own,
+ * structs, and primitive descriptions are made in one call. struct md is a description that we own,
  * md_ref one that is lent. */
 #ifndef BACKEND_CPU_DNNL_COMPAT_H
 #define BACKEND_CPU_DNNL_COMPAT_H
@@ -8,12 +8,14 @@
 
 #include <stddef.h>
 
-typedef dnnl_memory_desc_t md;
+struct md {
+    dnnl_memory_desc_t desc;
+};
 
 /* A convolution on descriptions of its tensors; bias NULL = none. In backward they are those of the
  * gradients. */
 struct dnnl_conv_desc {
-    const md *src, *weights, *bias, *dst;
+    const struct md *src, *weights, *bias, *dst;
     dnnl_dims_t strides, dilates, pad;
 };
 
@@ -21,20 +23,20 @@ struct dnnl_conv_desc {
 
 typedef const_dnnl_memory_desc_t md_ref;
 
-static inline dnnl_status_t md_init(md *m, int rank, const dnnl_dims_t dims,
+static inline dnnl_status_t md_init(struct md *m, int rank, const dnnl_dims_t dims,
                                     dnnl_data_type_t type, dnnl_format_tag_t tag)
 {
-    return dnnl_memory_desc_create_with_tag(m, rank, dims, type, tag);
+    return dnnl_memory_desc_create_with_tag(&m->desc, rank, dims, type, tag);
 }
-static inline void md_release(md *m)
+static inline void md_release(struct md *m)
 {
-    if (*m)
-        dnnl_memory_desc_destroy(*m);
-    *m = NULL;
+    if (m->desc)
+        dnnl_memory_desc_destroy(m->desc);
+    m->desc = NULL;
 }
-static inline md_ref md_of(const md *m)
+static inline md_ref md_of(const struct md *m)
 {
-    return m ? *m : NULL;
+    return m ? m->desc : NULL;
 }
 static inline dnnl_status_t conv_forward_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
                                               const struct dnnl_conv_desc *c,
@@ -42,8 +44,8 @@ static inline dnnl_status_t conv_forward_desc(dnnl_primitive_desc_t *pd, dnnl_en
 {
     return dnnl_convolution_forward_primitive_desc_create(
         pd, engine, dnnl_forward_training, dnnl_convolution_direct, md_of(c->src),
-        md_of(c->weights), md_of(c->bias), md_of(c->dst), c->strides, c->dilates, c->pad, c->pad,
-        attr);
+        md_of(c->weights), md_of(c->bias), md_of(c->dst), c->strides, c->dilates, c->pad,
+        c->pad, attr);
 }
 static inline dnnl_status_t conv_data_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
                                            const struct dnnl_conv_desc *c,
@@ -68,18 +70,18 @@ static inline dnnl_status_t conv_weights_desc(dnnl_primitive_desc_t *pd, dnnl_en
 
 typedef const dnnl_memory_desc_t *md_ref;
 
-static inline dnnl_status_t md_init(md *m, int rank, const dnnl_dims_t dims,
+static inline dnnl_status_t md_init(struct md *m, int rank, const dnnl_dims_t dims,
                                     dnnl_data_type_t type, dnnl_format_tag_t tag)
 {
-    return dnnl_memory_desc_init_by_tag(m, rank, dims, type, tag);
+    return dnnl_memory_desc_init_by_tag(&m->desc, rank, dims, type, tag);
 }
-static inline void md_release(md *m)
+static inline void md_release(struct md *m)
 {
     (void)m;
 }
-static inline md_ref md_of(const md *m)
+static inline md_ref md_of(const struct md *m)
 {
-    return m;
+    return m ? &m->desc : NULL;
 }
 static inline dnnl_status_t conv_forward_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
                                               const struct dnnl_conv_desc *c,
@@ -87,8 +89,8 @@ static inline dnnl_status_t conv_forward_desc(dnnl_primitive_desc_t *pd, dnnl_en
 {
     dnnl_convolution_desc_t d;
     dnnl_status_t s = dnnl_dilated_convolution_forward_desc_init(
-        &d, dnnl_forward_training, dnnl_convolution_direct, c->src, c->weights, c->bias, c->dst,
-        c->strides, c->dilates, c->pad, c->pad);
+        &d, dnnl_forward_training, dnnl_convolution_direct, md_of(c->src), md_of(c->weights),
+        md_of(c->bias), md_of(c->dst), c->strides, c->dilates, c->pad, c->pad);
     return s == dnnl_success ? dnnl_primitive_desc_create(pd, &d, attr, engine, NULL) : s;
 }
 static inline dnnl_status_t conv_data_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
@@ -98,8 +100,8 @@ static inline dnnl_status_t conv_data_desc(dnnl_primitive_desc_t *pd, dnnl_engin
 {
     dnnl_convolution_desc_t d;
     dnnl_status_t s = dnnl_dilated_convolution_backward_data_desc_init(
-        &d, dnnl_convolution_direct, c->src, c->weights, c->dst, c->strides, c->dilates, c->pad,
-        c->pad);
+        &d, dnnl_convolution_direct, md_of(c->src), md_of(c->weights), md_of(c->dst),
+        c->strides, c->dilates, c->pad, c->pad);
     return s == dnnl_success ? dnnl_primitive_desc_create(pd, &d, attr, engine, forward) : s;
 }
 static inline dnnl_status_t conv_weights_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
@@ -109,8 +111,8 @@ static inline dnnl_status_t conv_weights_desc(dnnl_primitive_desc_t *pd, dnnl_en
 {
     dnnl_convolution_desc_t d;
     dnnl_status_t s = dnnl_dilated_convolution_backward_weights_desc_init(
-        &d, dnnl_convolution_direct, c->src, c->weights, c->bias, c->dst, c->strides, c->dilates,
-        c->pad, c->pad);
+        &d, dnnl_convolution_direct, md_of(c->src), md_of(c->weights), md_of(c->bias),
+        md_of(c->dst), c->strides, c->dilates, c->pad, c->pad);
     return s == dnnl_success ? dnnl_primitive_desc_create(pd, &d, attr, engine, forward) : s;
 }
 

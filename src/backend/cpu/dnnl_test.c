@@ -16,14 +16,49 @@ struct shape_case {
 static const struct shape_case cases[] = {
     {3, 5, 9, 11, {.out = 7, .kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1}},
     {2, 16, 8, 8, {.out = 32, .kernel_h = 1, .kernel_w = 1, .no_bias = true}},
-    {2, 3, 17, 15, {.out = 24, .kernel_h = 7, .kernel_w = 7, .pad_h = 3, .pad_w = 3, .stride_h = 2,
-                    .stride_w = 2}},
-    {4, 20, 7, 12, {.out = 17, .kernel_h = 5, .kernel_w = 3, .pad_h = 2, .pad_w = 0,
-                    .stride_h = 1, .stride_w = 3}},
-    {1, 33, 10, 10, {.out = 16, .kernel_h = 3, .kernel_w = 3, .pad_h = 2, .pad_w = 2,
-                     .dilation_h = 2, .dilation_w = 2}},
-    {2, 32, 9, 9, {.out = 64, .kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1, .groups = 2}},
-    {2, 24, 8, 9, {.out = 24, .kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1, .groups = 24}},
+    {2,
+     3,
+     17,
+     15,
+     {.out = 24,
+      .kernel_h = 7,
+      .kernel_w = 7,
+      .pad_h = 3,
+      .pad_w = 3,
+      .stride_h = 2,
+      .stride_w = 2}},
+    {4,
+     20,
+     7,
+     12,
+     {.out = 17,
+      .kernel_h = 5,
+      .kernel_w = 3,
+      .pad_h = 2,
+      .pad_w = 0,
+      .stride_h = 1,
+      .stride_w = 3}},
+    {1,
+     33,
+     10,
+     10,
+     {.out = 16,
+      .kernel_h = 3,
+      .kernel_w = 3,
+      .pad_h = 2,
+      .pad_w = 2,
+      .dilation_h = 2,
+      .dilation_w = 2}},
+    {2,
+     32,
+     9,
+     9,
+     {.out = 64, .kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1, .groups = 2}},
+    {2,
+     24,
+     8,
+     9,
+     {.out = 24, .kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1, .groups = 24}},
     {2, 12, 8, 8, {.out = 18, .kernel_h = 3, .kernel_w = 3, .groups = 3, .no_bias = true}},
 };
 
@@ -32,15 +67,21 @@ static void check(const struct shape_case *c, enum mode mode, enum dtype compute
 {
     struct err e;
     char label[96];
-    struct trial t = {.graph = graph_new(&e), .n = c->n, .mode = mode, .compute = compute,
-                      .frozen = frozen, .avoid = (const char *[]){"winograd", "first_layer", NULL}};
+    struct trial t = {.graph = graph_new(&e),
+                      .row = "onednn",
+                      .n = c->n,
+                      .mode = mode,
+                      .compute = compute,
+                      .frozen = frozen,
+                      .avoid = (const char *[]){"winograd", "first_layer", NULL}};
     struct input_param in = {.shape = {4, {1, c->c, c->h, c->w}}};
     t.in = graph_add(t.graph, &op_input, "x", &in, NULL, 0, &e);
     t.out = graph_add(t.graph, &op_conv2d, "conv", &c->p, &t.in, 1, &e);
     if (!t.out)
         fail_msg("%s", e.msg);
-    snprintf(label, sizeof(label), "%d pictures %dx%dx%d, %dx%d to %d, %s", c->n, c->c, c->h, c->w,
-             c->p.kernel_h, c->p.kernel_w, c->p.out, compute == DTYPE_BF16 ? "bf16" : "fp32");
+    snprintf(label, sizeof(label), "%d pictures %dx%dx%d, %dx%d to %d, %s", c->n, c->c, c->h,
+             c->w, c->p.kernel_h, c->p.kernel_w, c->p.out,
+             compute == DTYPE_BF16 ? "bf16" : "fp32");
     trial_check(&t, label, tolerance);
     graph_free(t.graph);
 }

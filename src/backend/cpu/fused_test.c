@@ -47,7 +47,7 @@ static struct node *add(struct graph *g, const struct op *op, const void *param,
 
 static struct trial build(const struct form *f, int kind, const int dim[4])
 {
-    struct trial t = {.graph = graph_new(&e), .n = dim[0]};
+    struct trial t = {.graph = graph_new(&e), .row = "fused", .n = dim[0]};
     struct input_param in = {.shape = {4, {1, dim[1], dim[2], dim[3]}}};
     t.in = t.out = add(t.graph, &op_input, &in, NULL);
     if (f->norm)

@@ -16,8 +16,11 @@ static void every_shape(void **state)
     struct err e;
     for (size_t i = 0; i < COUNT_OF(dims); i++)
         for (int frozen = 0; frozen < 2; frozen++) {
-            struct trial t = {
-                .graph = graph_new(&e), .n = dims[i][0], .mode = MODE_TRAIN, .frozen = frozen};
+            struct trial t = {.graph = graph_new(&e),
+                              .row = "rows",
+                              .n = dims[i][0],
+                              .mode = MODE_TRAIN,
+                              .frozen = frozen};
             struct input_param in = {.shape = {2, {1, dims[i][1]}}};
             struct linear_param p = {.out = dims[i][2], .no_bias = i == 3};
             t.in = graph_add(t.graph, &op_input, "x", &in, NULL, 0, &e);
