@@ -4,6 +4,7 @@
 extern const struct command command_train;
 extern const struct command command_eval;
 extern const struct command command_predict;
+extern const struct command command_check;
 extern const struct command command_model;
 extern const struct command command_demo_data;
 extern const struct command command_augment;
@@ -16,6 +17,7 @@ const struct command *const commands[] = {
     &command_train,
     &command_eval,
     &command_predict,
+    &command_check,
     &command_model,
     &command_demo_data,
     &command_augment,

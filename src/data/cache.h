@@ -14,7 +14,7 @@
 #include "data/picture.h"
 
 struct cache_config {
-    const char *dir;  /* NULL: $XDG_CACHE_HOME/linnet or ~/.cache/linnet */
+    const char *dir;  /* NULL: machine_cache_folder() */
     const char *root; /* of the data set: its whole folder, for all parts */
     struct picture_rule rule;
     int64_t limit;  /* bytes of the directory; 0 = 20 % of what is free and what it holds */

@@ -2,6 +2,7 @@
 #include "data/cache_files.h"
 
 #include "base/file.h"
+#include "base/machine.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -21,22 +22,6 @@
 enum { FREE_SHARE = 5 /* a fifth of the disk's room */, NAME_BYTES = 40 };
 
 static const char suffix_pack[] = ".pack", suffix_index[] = ".index";
-
-static bool find_dir(const struct cache_config *cfg, char *out, size_t size, struct err *e)
-{
-    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (cfg->dir)
-        snprintf(out, size, "%s", cfg->dir);
-    else if (xdg && xdg[0] == '/')
-        snprintf(out, size, "%s/linnet", xdg);
-    else if (home && home[0] == '/')
-        snprintf(out, size, "%s/.cache/linnet", home);
-    else
-        return err_set(e, ERR_STORAGE,
-                       "no place for a cache: neither HOME nor XDG_CACHE_HOME is "
-                       "set");
-    return true;
-}
 
 /* "imagenette-0123456789abcdef-s147b": of the root's real path and the rule. */
 static void base_name(const struct cache_config *cfg, char *out, size_t size)
@@ -253,11 +238,11 @@ static bool open_locked(const struct cache_config *cfg, const char *dir, struct 
     return make_room(cfg, dir, base, f, e);
 }
 
-bool cache_files_open(const struct cache_config *cfg, struct cache_files *f, struct err *e)
+static bool open_in(const struct cache_config *cfg, const char *dir, struct cache_files *f,
+                    struct err *e)
 {
-    char dir[PATH_MAX], lock[PATH_MAX];
-    *f = (struct cache_files){.index_fd = -1, .pack_fd = -1};
-    if (!find_dir(cfg, dir, sizeof(dir), e) || !dir_make(dir, e))
+    char lock[PATH_MAX];
+    if (!dir_make(dir, e))
         return false;
     snprintf(lock, sizeof(lock), "%s/lock", dir);
     int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
@@ -271,6 +256,16 @@ bool cache_files_open(const struct cache_config *cfg, struct cache_files *f, str
     close(fd);
     if (!ok)
         cache_files_close(f);
+    return ok;
+}
+
+bool cache_files_open(const struct cache_config *cfg, struct cache_files *f, struct err *e)
+{
+    struct arena a = {0};
+    *f = (struct cache_files){.index_fd = -1, .pack_fd = -1};
+    const char *dir = cfg->dir ? cfg->dir : machine_cache_folder(&a, e);
+    bool ok = dir && open_in(cfg, dir, f, e);
+    arena_release(&a);
     return ok;
 }
 

@@ -216,7 +216,7 @@ static bool note_conflicts(struct dataset *d, struct err *e)
 }
 
 /* Counts the pictures of each class; none in a class is a warning, in all but one an error. */
-static bool check_classes(struct dataset *d, bool given, struct err *e)
+static bool check_classes(struct dataset *d, const struct dataset_config *cfg, struct err *e)
 {
     int n_full = 0, last = 0;
     int *count = mem_new((size_t)d->n_class, sizeof(*count), e);
@@ -235,11 +235,13 @@ static bool check_classes(struct dataset *d, bool given, struct err *e)
     mem_free(count);
     if (!ok)
         return false;
+    if (cfg->lenient)
+        return true;
     if (d->n_sample == 0)
         return err_set(e, ERR_DATA,
                        "%s: no pictures; expected a folder for each class with pictures in it",
                        d->root);
-    if (n_full == 1 && !given)
+    if (n_full == 1 && !cfg->classes)
         return err_set(
             e, ERR_DATA,
             "%s: pictures of one class only (%s); a classifier needs two or more, each "
@@ -277,7 +279,7 @@ struct dataset *dataset_open(const struct dataset_config *cfg, enum part part, s
         find_source(cfg->path)->read(&s, cfg, part, e) && order_classes(d, cfg->classes, e);
     if (ok && !d->raw) /* what lies in memory is in order already */
         qsort(d->sample, (size_t)d->n_sample, sizeof(*d->sample), by_label_and_path);
-    ok = ok && note_conflicts(d, e) && check_classes(d, cfg->classes != NULL, e);
+    ok = ok && note_conflicts(d, e) && check_classes(d, cfg, e);
     if (ok)
         return d;
     dataset_free(d);

@@ -53,6 +53,7 @@ struct dataset_config {
     const char *const
         *classes;    /* NULL-ended: labels must be among these; NULL = from the data */
     const char *val; /* sub-folder of the validation part; NULL = found */
+    bool lenient;    /* one class or none at all is no error (`check`) */
 };
 
 /* Reads one part. ERR_DATA: missing, empty, one class only, a class that is not in cfg->classes. */

@@ -59,13 +59,9 @@ static inline void make_file(const char *path, const void *byte, size_t n)
         abort();
 }
 
-/* A JPEG of soft random blocks, the same for the same number. */
-static inline void make_jpeg(const char *path, uint32_t number, int w, int h)
+/* Pixels (h, w, 3) as a JPEG of a quality. */
+static inline void write_jpeg(const char *path, const uint8_t *pixel, int w, int h, int quality)
 {
-    struct rng r = rng_at(number, RNG_TEST, 1, 0);
-    uint8_t colour[8][8][3], row[3 * 2048], *rows[1] = {row};
-    for (int i = 0; i < 8 * 8 * 3; i++)
-        colour[i / 24][i / 3 % 8][i % 3] = (uint8_t)rng_below(&r, 256);
     struct jpeg_compress_struct c;
     struct jpeg_error_mgr error;
     unsigned char *out = NULL;
@@ -78,16 +74,31 @@ static inline void make_jpeg(const char *path, uint32_t number, int w, int h)
     c.input_components = 3;
     c.in_color_space = JCS_RGB;
     jpeg_set_defaults(&c);
+    jpeg_set_quality(&c, quality, TRUE);
     jpeg_start_compress(&c, TRUE);
     for (int y = 0; y < h; y++) {
-        for (int x = 0; x < w; x++)
-            memcpy(row + 3 * x, colour[y * 8 / h][x * 8 / w], 3);
-        jpeg_write_scanlines(&c, rows, 1);
+        uint8_t *row = (uint8_t *)pixel + (size_t)y * (size_t)w * 3;
+        jpeg_write_scanlines(&c, &row, 1);
     }
     jpeg_finish_compress(&c);
     jpeg_destroy_compress(&c);
     make_file(path, out, n);
     free(out);
+}
+
+/* A JPEG of random blocks, the same for the same number. */
+static inline void make_jpeg(const char *path, uint32_t number, int w, int h)
+{
+    struct rng r = rng_at(number, RNG_TEST, 1, 0);
+    uint8_t colour[8][8][3], *pixel = malloc((size_t)w * (size_t)h * 3);
+    for (int i = 0; i < 8 * 8 * 3; i++)
+        colour[i / 24][i / 3 % 8][i % 3] = (uint8_t)rng_below(&r, 256);
+    if (!pixel)
+        abort();
+    for (int i = 0; i < w * h; i++)
+        memcpy(pixel + 3 * i, colour[i / w * 8 / h][i % w * 8 / w], 3);
+    write_jpeg(path, pixel, w, h, 75);
+    free(pixel);
 }
 
 static inline int remove_entry(const char *path, const struct stat *st, int type, struct FTW *f)

@@ -225,7 +225,7 @@ static bool read_folder(struct scan *s, const struct dataset_config *cfg, enum p
     struct walk w = {.scan = s};
     bool ok = s->d->root && each_entry(&w, root, 0, take_class, e);
     mem_free(w.seen);
-    if (ok && s->d->n_class == 0)
+    if (ok && s->d->n_class == 0 && !cfg->lenient)
         return err_set(e, ERR_DATA,
                        "%s: no class folders; expected one folder for each class%s", root,
                        s->d->n_issue ? ", not the pictures themselves" : "");
