@@ -20,6 +20,7 @@ struct trial {
     int n, n_shard;
     enum mode mode;
     enum dtype compute;
+    bool needs_bf16;          /* the row is for instruction sets with bf16 products only */
     bool frozen;              /* no gradient of weights */
     const float *value;       /* of the weights; NULL = drawn */
     const char *row;          /* kernel that cpu must choose */
@@ -156,7 +157,7 @@ static inline void trial_check(const struct trial *t, const char *what, double t
     struct trial exact = *t;
     trial_run(t, "ref", 1, &ref, NULL);
     for (int i = 0; i < ISA_COUNT; i++) {
-        if (!isa_present(&isas[i]))
+        if (!isa_present(&isas[i]) || (t->needs_bf16 && !isas[i].bf16))
             continue;
         setenv("LINNET_ISA", isas[i].name, 1);
         for (int threads = 1; threads <= 3; threads += 2) {

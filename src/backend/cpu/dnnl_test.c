@@ -72,6 +72,7 @@ static void check(const struct shape_case *c, enum mode mode, enum dtype compute
                       .n = c->n,
                       .mode = mode,
                       .compute = compute,
+                      .needs_bf16 = compute == DTYPE_BF16,
                       .frozen = frozen,
                       .avoid = (const char *[]){"winograd", "first_layer", NULL}};
     struct input_param in = {.shape = {4, {1, c->c, c->h, c->w}}};
