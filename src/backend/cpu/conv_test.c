@@ -27,6 +27,13 @@ static const struct shape_case cases[] = {
     {"winograd", 3, 8, 8, 9, 7, 3, 1, 1, false, false, true},
     {"winograd", 2, 33, 18, 16, 12, 3, 1, 1, true, false, true},
     {"winograd", 4, 16, 48, 7, 7, 3, 1, 1, false, false, false},
+    {"first_layer", 3, 3, 32, 21, 18, 3, 1, 1, false, true, false},
+    {"first_layer", 4, 3, 40, 17, 30, 3, 1, 1, true, false, false},
+    {"first_layer", 1, 1, 8, 9, 5, 5, 1, 2, false, true, false},
+    {"first_layer", 2, 3, 64, 31, 37, 7, 2, 3, true, true, false},
+    {"first_layer", 3, 4, 20, 12, 16, 3, 2, 1, false, false, false},
+    {"first_layer", 2, 2, 16, 10, 33, 4, 2, 0, false, false, false},
+    {"first_layer", 2, 4, 17, 8, 20, 2, 1, 1, false, true, false},
 };
 
 enum { MAX_N = 4 };

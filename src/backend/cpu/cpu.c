@@ -97,6 +97,8 @@ static const struct kernel *const kernels[] = {
     &cpu_act_pool,
     &cpu_act_drop,
     &cpu_act_drop2d,
+    &cpu_conv_first_pixels,
+    &cpu_conv_first,
     &cpu_conv_winograd,
     &cpu_conv_dnnl,
     &cpu_norm,

@@ -4,7 +4,7 @@
 
 #include "backend/backend.h"
 
-extern const struct kernel cpu_conv_winograd;
+extern const struct kernel cpu_conv_winograd, cpu_conv_first, cpu_conv_first_pixels;
 
 /* fused.c */
 extern const struct kernel cpu_norm_act_drop_pool, cpu_norm_act_drop2d_pool, cpu_norm_act_pool,

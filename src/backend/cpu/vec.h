@@ -66,4 +66,20 @@ static inline vec vmax(vec a, vec b)
     return vselect(a > b, a, b);
 }
 
+/* Around the caches, for what nobody reads soon; vfence before another thread does. */
+static inline void vstream(float *p, vec v)
+{
+#if defined(ISA_avx512) || defined(ISA_avx512bf16)
+    _mm512_stream_ps(p, (__m512)v);
+#elif defined(ISA_avx2)
+    _mm256_stream_ps(p, (__m256)v);
+#else
+    vstore(p, v);
+#endif
+}
+static inline void vfence(void)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
 #endif

@@ -2,6 +2,7 @@
  * For a block of input and of output channels and the pictures of one shard, blocks of tiles are
  * transformed into V and Z (36 points), 36 matrix products over the tiles add to dU, and dU goes back
  * to 3 x 3 taps at the shard's end. Each task owns its sums; a fixed tree adds the shards. */
+#include "backend/cpu/kernel/shards.h"
 #include "backend/cpu/kernel/wino_gemm.h"
 #include "backend/cpu/kernel/wino_tile.h"
 #include "backend/cpu/kernel/winograd.h"
@@ -188,18 +189,6 @@ static void sum_part(void *ctx, int task, int thread)
                (size_t)p.k_count * V * sizeof(float));
 }
 
-/* Sums count floats of each shard, step apart, into the first: (0+1)+(2+3), ... */
-static void tree_sum(float *at, size_t step, int n_shard, size_t count)
-{
-    for (int span = 1; span < n_shard; span *= 2)
-        for (int s = 0; s + span < n_shard; s += 2 * span) {
-            float *to = at + (size_t)s * step;
-            const float *from = to + (size_t)span * step;
-            for (size_t i = 0; i < count; i += V)
-                vstore(to + i, vload(to + i) + vload(from + i));
-        }
-}
-
 /* One vector of output channels: adds the shards, writes canonical dw and db. */
 static void collect(void *ctx, int task, int thread)
 {
@@ -211,14 +200,14 @@ static void collect(void *ctx, int task, int thread)
     float *taps = j->taps + (size_t)task * row * V;
     for (size_t i = 0; i < row; i += V) {
         size_t n = row - i < V ? row - i : V;
-        tree_sum(taps + i * V, j->partial, j->a->n_shard, n * V);
+        shards_sum(taps + i * V, j->partial, j->a->n_shard, n * V);
         for (int k = 0; k < n_k; k++)
             for (size_t t = 0; t < n; t++)
                 j->a->dw[(size_t)(k0 + k) * row + i + t] = taps[(i + t) * V + (size_t)k];
     }
     if (!j->a->db)
         return;
-    tree_sum(j->db + k0, bias, j->a->n_shard, V);
+    shards_sum(j->db + k0, bias, j->a->n_shard, V);
     memcpy(j->a->db + k0, j->db + k0, (size_t)n_k * sizeof(float));
 }
 

@@ -1,0 +1,36 @@
+/* The first convolution of a network: few input channels (1 to 4) in a plain picture, 8-bit
+ * (N, H, W, C), normalised as it is read, or float (N, C, H, W); blocked output. Kernels up to 7 x 7,
+ * strides across of 1 and 2. Forward, and the gradient of weights and bias; none of the input. */
+#ifndef BACKEND_CPU_FIRST_H
+#define BACKEND_CPU_FIRST_H
+
+#include "backend/cpu/isa.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { FIRST_MAX_C = 4, FIRST_MAX_KERNEL = 7 };
+
+struct first_conv {
+    int n, c, k, h, w, oh, ow; /* oh x ow: output plane */
+    int kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
+    bool half;            /* y and dy are bf16 */
+    const uint8_t *pixel; /* one of pixel and x */
+    const float *x;
+    float scale[FIRST_MAX_C], shift[FIRST_MAX_C]; /* of pixels: v * scale + shift */
+    const float *weight, *bias;                   /* (k, c, kernel_h, kernel_w), (k) or NULL */
+    void *y;                                      /* forward */
+    const void *dy;                               /* backward */
+    float *dweight, *dbias;                       /* dbias may be NULL */
+    void *scratch;                                /* scratch_bytes(), 64-byte aligned */
+    int n_thread, n_shard;
+};
+
+struct first_ops {
+    size_t (*scratch_bytes)(const struct first_conv *a);
+    void (*forward)(const struct first_conv *a);
+    void (*grad)(const struct first_conv *a);
+};
+const struct first_ops *first_ops(const struct isa *isa);
+
+#endif
