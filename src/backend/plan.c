@@ -1,6 +1,7 @@
 /* A plan made, fed, run and read. */
 #include "graph/plan.h"
 
+#include "backend/cpu/isa.h"
 #include "backend/plan_internal.h"
 
 #include "base/bf16.h"
@@ -71,6 +72,10 @@ struct plan *plan_new(const struct backend *b, const struct plan_request *r, str
 {
     if (r->max_n < 1) {
         err_set(e, ERR_USAGE, "a batch of %d; at least 1", r->max_n);
+        return NULL;
+    }
+    if (r->compute == DTYPE_BF16 && b->isa && !b->isa->bf16) {
+        err_set(e, ERR_DEVICE, "bf16: %s has no bf16 instructions; use fp32", b->isa->name);
         return NULL;
     }
     struct plan *p = plan_sized(b, r, w, r->max_n, e);

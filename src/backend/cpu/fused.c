@@ -71,7 +71,7 @@ static void read_nodes(const struct group *g, struct fused *f)
 static void choose_kernels(const struct group *g, struct fused *f)
 {
     static const struct fused_kernels *const f32[ISA_COUNT] = ISA_ROWS(&fused_f32);
-    static const struct fused_kernels *const bf16[ISA_COUNT] = ISA_ROWS(&fused_bf16);
+    static const struct fused_kernels *const bf16[ISA_COUNT] = ISA_BF16_ROW(&fused_bf16);
     static void (*const draw[ISA_COUNT])(const struct fused_draw *) = ISA_ROWS(fused_draw);
     enum isa_id id = g->backend->isa->id;
     bool half = g->in[0]->dtype == DTYPE_BF16;

@@ -75,11 +75,12 @@ struct fused_draw {
 };
 
 #define FUSED_DECLARE(isa)                                                                     \
-    extern const struct fused_kernels fused_f32_##isa, fused_bf16_##isa;                       \
+    extern const struct fused_kernels fused_f32_##isa;                                         \
     void fused_draw_##isa(const struct fused_draw *d);
 FUSED_DECLARE(generic)
 FUSED_DECLARE(avx2)
 FUSED_DECLARE(avx512)
 FUSED_DECLARE(avx512bf16)
+extern const struct fused_kernels fused_bf16_avx512bf16;
 
 #endif

@@ -20,7 +20,16 @@ extern const struct isa isas[ISA_COUNT];
     {                                                                                          \
         f##_generic, f##_avx2, f##_avx512, f##_avx512bf16                                      \
     }
+/* The same for what is built only where there are bf16 instructions; NULL elsewhere. */
+#define ISA_BF16_ROW(f)                                                                        \
+    {                                                                                          \
+        [ISA_ID_AVX512BF16] = f##_avx512bf16                                                   \
+    }
 #else
+#define ISA_BF16_ROW(f)                                                                        \
+    {                                                                                          \
+        NULL                                                                                   \
+    }
 #define ISA_ROWS(f)                                                                            \
     {                                                                                          \
         f##_generic                                                                            \
