@@ -39,3 +39,7 @@ foreach(source ${parity})
     set_target_properties(parity_${stem} PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
 endforeach()
+# Fuzzers, for tests/fuzz/run: image.c with what it includes.
+add_executable(fuzz_image tests/fuzz/image.c tests/fuzz/mutate.c)
+target_link_libraries(fuzz_image PRIVATE linnet linnet_warnings)
+set_target_properties(fuzz_image PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
