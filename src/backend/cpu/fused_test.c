@@ -115,7 +115,6 @@ static void half_precision(void **state)
 {
     (void)state;
     const int dim[4] = {3, 18, 9, 6};
-    struct err e = {.kind = ERR_NONE};
     if (!isa_choose(&e)->bf16)
         return;
     for (int kind = 0; kind < ACTIVATION_COUNT; kind++)
