@@ -8,6 +8,7 @@ extern const struct command command_check;
 extern const struct command command_model;
 extern const struct command command_demo_data;
 extern const struct command command_augment;
+extern const struct command command_bench;
 extern const struct command command_doctor;
 extern const struct command command_completion;
 extern const struct command command_man;
@@ -21,6 +22,7 @@ const struct command *const commands[] = {
     &command_model,
     &command_demo_data,
     &command_augment,
+    &command_bench,
     &command_doctor,
     &command_completion,
     &command_man,
