@@ -116,13 +116,14 @@ static void outcome_free(struct outcome *o)
 }
 
 static struct plan *plan_of(const struct net *t, const struct shape_case *c,
-                            const struct backend *b, enum mode mode)
+                            const struct backend *b, enum mode mode, enum dtype compute)
 {
     struct node *keep[] = {t->out, NULL}, *want[] = {t->in, NULL};
     struct plan *p = plan_new(b,
                               &(struct plan_request){.graph = t->graph,
                                                      .max_n = MAX_N,
                                                      .mode = mode,
+                                                     .compute = compute,
                                                      .keep = keep,
                                                      .want_weights = mode == MODE_TRAIN,
                                                      .want = c->want_dx ? want : NULL,
@@ -149,7 +150,7 @@ static struct outcome step(const struct net *t, const struct shape_case *c, stru
     return o;
 }
 
-static void near(const char *what, const char *isa, const struct shape_case *c,
+static void near(const char *what, const char *isa, const struct shape_case *c, double bound,
                  const float *got, const float *want, size_t n)
 {
     double worst = 0, most = 1e-6;
@@ -158,21 +159,23 @@ static void near(const char *what, const char *isa, const struct shape_case *c,
         worst = gap > worst || isnan(gap) ? gap : worst;
         most = fmax(most, fabs((double)want[i]));
     }
-    if (!(worst <= 1e-5 * most))
+    if (!(worst <= bound * most))
         fail_msg("%s, %s: %s of %dx%d, %dx%d, n %d: off by %g of %g", isa, c->row, what, c->c,
                  c->k, c->h, c->w, c->n, worst, most);
 }
 
 /* The row on one instruction set against what ref gave; then with changed weights. */
 static void compare(struct net *t, const struct shape_case *c, const char *isa, const void *x,
-                    const float *dy, enum mode mode)
+                    const float *dy, enum mode mode, enum dtype compute)
 {
     bool train = mode == MODE_TRAIN;
     assert_true(train || c->want_dx);
     setenv("LINNET_ISA", isa, 1);
     struct backend *cpu = backend_open("cpu", 2, &e), *ref = backend_open("ref", 2, &e);
     assert_true(cpu && ref);
-    struct plan *p = plan_of(t, c, cpu, mode), *oracle = plan_of(t, c, ref, mode);
+    struct plan *p = plan_of(t, c, cpu, mode, compute);
+    struct plan *oracle = plan_of(t, c, ref, mode, DTYPE_F32);
+    double bound = compute == DTYPE_BF16 ? 1.0 / 128 : 1e-5; /* rounded in, rounded out */
     bool chosen = false;
     for (int i = 0; plan_describe(p, i); i++)
         chosen |= strstr(plan_describe(p, i), c->row) != NULL;
@@ -185,9 +188,9 @@ static void compare(struct net *t, const struct shape_case *c, const char *isa, 
         struct outcome want = step(t, c, oracle, x, dy, n, train);
         memset(t->weights->grad, 0xff, t->graph->n_value * sizeof(float));
         struct outcome got = step(t, c, p, x, dy, n, train);
-        near("y", isa, c, got.y, want.y, want.n_y);
-        near("dx", isa, c, got.dx, want.dx, want.n_x);
-        near("dw and db", isa, c, got.dw, want.dw, train ? want.n_w : 0);
+        near("y", isa, c, bound, got.y, want.y, want.n_y);
+        near("dx", isa, c, bound, got.dx, want.dx, want.n_x);
+        near("dw and db", isa, c, bound, got.dw, want.dw, train ? want.n_w : 0);
         outcome_free(&got);
         outcome_free(&want);
     }
@@ -214,9 +217,10 @@ static void rows_match_ref(void **state)
         const void *fed = cases[i].picture ? (const void *)pixel : x;
         for (int k = 0; k < ISA_COUNT; k++)
             if (isa_present(&isas[k])) {
-                compare(&t, &cases[i], isas[k].name, fed, dy, MODE_TRAIN);
+                compare(&t, &cases[i], isas[k].name, fed, dy, MODE_TRAIN, DTYPE_F32);
+                compare(&t, &cases[i], isas[k].name, fed, dy, MODE_TRAIN, DTYPE_BF16);
                 if (cases[i].want_dx)
-                    compare(&t, &cases[i], isas[k].name, fed, dy, MODE_EVAL);
+                    compare(&t, &cases[i], isas[k].name, fed, dy, MODE_EVAL, DTYPE_F32);
             }
         mem_free(x);
         mem_free(dy);

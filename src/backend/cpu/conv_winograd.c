@@ -16,8 +16,12 @@ static struct wino_shape shape_of(const struct group *g, enum pass pass, int n)
 {
     const int *x = g->in[0]->shape.dim, *y = g->out->shape.dim;
     bool back = pass == PASS_BACKWARD;
-    return (struct wino_shape){
-        .n = n, .c = back ? y[1] : x[1], .k = back ? x[1] : y[1], .h = x[2], .w = x[3]};
+    return (struct wino_shape){.n = n,
+                               .c = back ? y[1] : x[1],
+                               .k = back ? x[1] : y[1],
+                               .h = x[2],
+                               .w = x[3],
+                               .half = g->compute == DTYPE_BF16};
 }
 
 static bool is(int value, int usual)
@@ -32,8 +36,8 @@ static bool fits(const struct group *g)
 {
     const struct conv2d_param *p = g->node[0]->param;
     const struct shape *x = &g->in[0]->shape;
-    if (g->compute != DTYPE_F32 || p->kernel_h != 3 || p->kernel_w != 3 || p->pad_h != 1 ||
-        p->pad_w != 1 || !is(p->stride_h, 1) || !is(p->stride_w, 1) || !is(p->groups, 1) ||
+    if (p->kernel_h != 3 || p->kernel_w != 3 || p->pad_h != 1 || p->pad_w != 1 ||
+        !is(p->stride_h, 1) || !is(p->stride_w, 1) || !is(p->groups, 1) ||
         !is(p->dilation_h, 1) || !is(p->dilation_w, 1))
         return false;
     int tiles = (x->dim[2] + 3) / 4 * ((x->dim[3] + 3) / 4);

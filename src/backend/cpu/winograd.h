@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 /* Extents of one convolution: n pictures of h x w, c channels in, k channels out. half: activations
- * and packed weights are bf16, sums stay fp32. */
+ * are bf16; they are transformed, multiplied and summed in fp32. */
 struct wino_shape {
     int n, c, k, h, w;
     bool half;

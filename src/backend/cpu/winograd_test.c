@@ -2,6 +2,7 @@
  * shapes; how large their errors are; that neither threads nor old scratch change a bit. */
 #include "backend/cpu/winograd.h"
 
+#include "base/bf16.h"
 #include "base/mem.h"
 #include "base/rng.h"
 
@@ -38,12 +39,13 @@ static void *fresh(size_t n, size_t size)
     return block;
 }
 
+/* Of numbers that bf16 holds exactly, so that one oracle serves both. */
 static float *noise(size_t n, uint64_t index)
 {
     float *f = fresh(n, sizeof(float));
     struct rng r = rng_at(7, RNG_TEST, index, n);
     for (size_t i = 0; i < n; i++)
-        f[i] = (float)rng_range(&r, -1, 1);
+        f[i] = bf16_to_float(bf16_from_float((float)rng_range(&r, -1, 1)));
     return f;
 }
 
@@ -117,27 +119,43 @@ static size_t blocked_at(const struct wino_shape *s, int channels, int V, size_t
     return ((n * blocks + c / (size_t)V) * plane + plain % plane) * (size_t)V + c % (size_t)V;
 }
 
-static float *blocked(const struct wino_shape *s, int channels, int V, const float *plain)
+static size_t blocked_bytes(const struct wino_shape *s, int channels, int V)
 {
-    float *b = fresh(blocked_size(s, channels, V), sizeof(float));
-    for (size_t i = 0; i < plain_size(s, channels); i++)
-        b[blocked_at(s, channels, V, i)] = plain[i];
+    return blocked_size(s, channels, V) * (s->half ? 2 : 4);
+}
+
+static void *blocked(const struct wino_shape *s, int channels, int V, const float *plain)
+{
+    void *b = fresh(blocked_size(s, channels, V), s->half ? 2 : 4);
+    for (size_t i = 0; i < plain_size(s, channels); i++) {
+        size_t at = blocked_at(s, channels, V, i);
+        if (s->half)
+            ((uint16_t *)b)[at] = bf16_from_float(plain[i]);
+        else
+            ((float *)b)[at] = plain[i];
+    }
     return b;
 }
 
+static double value_at(bool half, const void *b, size_t i)
+{
+    return half ? (double)bf16_to_float(((const uint16_t *)b)[i])
+                : (double)((const float *)b)[i];
+}
+
 /* The largest |got - want| over the largest |want|; padding channels must be zero. */
-static double blocked_error(const struct wino_shape *s, int channels, int V, const float *got,
+static double blocked_error(const struct wino_shape *s, int channels, int V, const void *got,
                             const double *want)
 {
     double worst = 0, most = 1e-30, sum = 0, all = 0;
     for (size_t i = 0; i < plain_size(s, channels); i++) {
-        double g = (double)got[blocked_at(s, channels, V, i)];
+        double g = value_at(s->half, got, blocked_at(s, channels, V, i));
         worst = fmax(worst, fabs(g - want[i]));
         most = fmax(most, fabs(want[i]));
         sum += fabs(g);
     }
     for (size_t i = 0; i < blocked_size(s, channels, V); i++)
-        all += fabs((double)got[i]);
+        all += fabs(value_at(s->half, got, i));
     assert_true(fabs(all - sum) <= 1e-9 * all); /* nothing in the padding */
     return worst / most;
 }
@@ -153,17 +171,18 @@ static double error_of(const float *got, const double *want, size_t n)
 }
 
 struct result {
-    float *y, *dx, *dw, *db;
+    void *y, *dx;
+    float *dw, *db;
 };
 
-static float *convolved(const struct wino_ops *ops, const struct wino_shape *s, const float *x,
-                        const struct data *d, bool transposed, int n_thread, int V)
+static void *convolved(const struct wino_ops *ops, const struct wino_shape *s, const void *x,
+                       const struct data *d, bool transposed, int n_thread, int V)
 {
     void *u = fresh(ops->packed_bytes(s), 1);
     void *scratch = fresh(ops->scratch_conv(s, n_thread), 1);
     memset(scratch, 0xff, ops->scratch_conv(s, n_thread));
-    float *y = fresh(blocked_size(s, s->k, V), sizeof(float));
-    memset(y, 0xff, blocked_size(s, s->k, V) * sizeof(float));
+    void *y = fresh(blocked_bytes(s, s->k, V), 1);
+    memset(y, 0xff, blocked_bytes(s, s->k, V));
     ops->pack(s, d->w, transposed, u, n_thread);
     ops->conv(&(struct wino_conv){.shape = *s,
                                   .x = x,
@@ -184,7 +203,7 @@ static struct result run(const struct isa *isa, const struct wino_shape *s,
     struct wino_shape back = *s;
     back.c = s->k;
     back.k = s->c;
-    float *x = blocked(s, s->c, isa->lanes, d->x), *dy = blocked(s, s->k, isa->lanes, d->dy);
+    void *x = blocked(s, s->c, isa->lanes, d->x), *dy = blocked(s, s->k, isa->lanes, d->dy);
     void *scratch = fresh(ops->scratch_grad(s, n_thread, n_shard), 1);
     memset(scratch, 0xff, ops->scratch_grad(s, n_thread, n_shard));
     struct result r = {.y = convolved(ops, s, x, d, false, n_thread, isa->lanes),
@@ -213,53 +232,66 @@ static void result_free(struct result *r)
     mem_free(r->db);
 }
 
+enum { Y, DX, DW, DB, RESULTS };
+
+/* One shape on one instruction set; the largest errors so far are kept in worst. */
+static void check(const struct isa *isa, const struct wino_shape *s, const struct data *d,
+                  int n_thread, int n_shard, double worst[RESULTS])
+{
+    struct result r = run(isa, s, d, n_thread, n_shard);
+    double bf16 = 1.0 / 256; /* half a unit in the last place, of the largest */
+    double bound[RESULTS] = {s->half ? bf16 : 1e-5, s->half ? bf16 : 1e-5, 1e-5, 1e-5};
+    double error[RESULTS] = {blocked_error(s, s->k, isa->lanes, r.y, d->y),
+                             blocked_error(s, s->c, isa->lanes, r.dx, d->dx),
+                             error_of(r.dw, d->dw, (size_t)(s->k * s->c * 9)),
+                             error_of(r.db, d->db, (size_t)s->k)};
+    for (int j = 0; j < RESULTS; j++) {
+        worst[j] = fmax(worst[j], error[j]);
+        if (!(error[j] < bound[j]))
+            fail_msg("%s%s: %d to %d, %dx%d, result %d: error %g", isa->name,
+                     s->half ? " bf16" : "", s->c, s->k, s->h, s->w, j, error[j]);
+    }
+    result_free(&r);
+}
+
 static void near_direct(void **state)
 {
     (void)state;
-    double worst[ISA_COUNT][4] = {{0}};
-    for (size_t i = 0; i < COUNT_OF(shapes); i++) {
-        const struct wino_shape *s = &shapes[i];
-        struct data d = data_new(s);
-        for (int k = 0; k < ISA_COUNT; k++) {
-            if (!isa_present(&isas[k]))
-                continue;
-            int n_thread = 1 + (int)i % 3, n_shard = 1 + (int)i / 3 % 4, V = isas[k].lanes;
-            struct result r = run(&isas[k], s, &d, n_thread, n_shard);
-            double error[4] = {blocked_error(s, s->k, V, r.y, d.y),
-                               blocked_error(s, s->c, V, r.dx, d.dx),
-                               error_of(r.dw, d.dw, (size_t)(s->k * s->c * 9)),
-                               error_of(r.db, d.db, (size_t)s->k)};
-            for (int j = 0; j < 4; j++) {
-                worst[k][j] = fmax(worst[k][j], error[j]);
-                if (!(error[j] < 1e-5))
-                    fail_msg("%s: %dx%d pictures of %dx%d, pass %d: error %g", isas[k].name,
-                             s->c, s->k, s->h, s->w, j, error[j]);
-            }
-            result_free(&r);
+    double worst[ISA_COUNT][2][RESULTS] = {{{0}}};
+    for (int i = 0; i < (int)COUNT_OF(shapes); i++) {
+        struct data d = data_new(&shapes[i]);
+        for (int k = 0; k < 2 * ISA_COUNT; k++) {
+            const struct isa *isa = &isas[k / 2];
+            struct wino_shape s = shapes[i];
+            s.half = k % 2;
+            if (isa_present(isa))
+                check(isa, &s, &d, 1 + i % 3, 1 + i / 3 % 4, worst[k / 2][k % 2]);
         }
         data_free(&d);
     }
-    for (int k = 0; k < ISA_COUNT; k++)
-        print_message("%s: y %.1e dx %.1e dw %.1e db %.1e of the largest\n", isas[k].name,
-                      worst[k][0], worst[k][1], worst[k][2], worst[k][3]);
+    for (int k = 0; k < 2 * ISA_COUNT; k++) {
+        const double *w = worst[k / 2][k % 2];
+        print_message("%s%s: y %.1e dx %.1e dw %.1e db %.1e of the largest\n", isas[k / 2].name,
+                      k % 2 ? " bf16" : "", w[Y], w[DX], w[DW], w[DB]);
+    }
 }
 
 /* The same bits for any number of threads, at a fixed number of shards. */
 static void threads_change_nothing(void **state)
 {
     (void)state;
-    const struct wino_shape s = {.n = 5, .c = 40, .k = 24, .h = 21, .w = 18};
+    struct wino_shape s = {.n = 5, .c = 40, .k = 24, .h = 21, .w = 18};
     struct data d = data_new(&s);
-    for (int k = 0; k < ISA_COUNT; k++) {
-        if (!isa_present(&isas[k]))
+    for (int k = 0; k < 2 * ISA_COUNT; k++) {
+        const struct isa *isa = &isas[k / 2];
+        if (!isa_present(isa))
             continue;
-        struct result one = run(&isas[k], &s, &d, 1, 3);
+        s.half = k % 2;
+        struct result one = run(isa, &s, &d, 1, 3);
         for (int n_thread = 2; n_thread < 5; n_thread++) {
-            struct result r = run(&isas[k], &s, &d, n_thread, 3);
-            size_t y = blocked_size(&s, s.k, isas[k].lanes) * sizeof(float);
-            size_t x = blocked_size(&s, s.c, isas[k].lanes) * sizeof(float);
-            assert_memory_equal(one.y, r.y, y);
-            assert_memory_equal(one.dx, r.dx, x);
+            struct result r = run(isa, &s, &d, n_thread, 3);
+            assert_memory_equal(one.y, r.y, blocked_bytes(&s, s.k, isa->lanes));
+            assert_memory_equal(one.dx, r.dx, blocked_bytes(&s, s.c, isa->lanes));
             assert_memory_equal(one.dw, r.dw, (size_t)(s.k * s.c * 9) * sizeof(float));
             assert_memory_equal(one.db, r.db, (size_t)s.k * sizeof(float));
             result_free(&r);

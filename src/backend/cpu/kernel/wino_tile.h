@@ -4,6 +4,7 @@
 #define BACKEND_CPU_KERNEL_WINO_TILE_H
 
 #include "backend/cpu/kernel/wino_math.h"
+#include "backend/cpu/vmask.h"
 #include "backend/cpu/winograd.h"
 
 enum { LINE = 16 }; /* floats of a cache line: also keeps points out of each other's sets */
@@ -63,7 +64,8 @@ static inline struct tile tile_next(const struct tiling *g, struct tile t)
  * else computes. `below` rows further down: what a tile reads that the one above did not. */
 struct fetch {
     const struct tiling *tiling;
-    const float *data; /* blocked, `blocks` of channels a picture */
+    const char *data; /* blocked, `blocks` of channels a picture */
+    int element;      /* bytes */
     int blocks, block, block_end, first, n_tile, below;
     int tile, row; /* where it is */
     struct tile at;
@@ -77,8 +79,8 @@ static inline void fetch_rows(struct fetch *f, int n)
             f->at = tile_at(g, f->first);
         ptrdiff_t plane = (ptrdiff_t)f->at.picture * f->blocks + f->block;
         ptrdiff_t cell = (plane * g->h + f->at.y + f->row + f->below) * g->w + f->at.x;
-        for (int i = 0; i < TILE * V; i += LINE)
-            __builtin_prefetch(f->data + cell * V + i, 0, 2);
+        for (int i = 0; i < TILE * V * f->element; i += 64)
+            __builtin_prefetch(f->data + cell * V * f->element + i, 0, 2);
         if (++f->row < TILE)
             continue;
         f->row = 0;
@@ -96,37 +98,43 @@ static inline int fetch_pace(const struct fetch *f, int calls)
     return blocks_of((f->block_end - f->block) * f->n_tile * TILE, calls);
 }
 
-/* Copies side x side vectors at (y, x) of a plane, those outside of it as zeros. */
-static inline void tile_copy(const struct tiling *g, const float *plane, int y, int x, int side,
-                             float *patch)
+/* Vector i of activations: fp32, or bf16 with half. */
+static FORCE_INLINE vec act_load(bool half, const void *p, ptrdiff_t i)
+{
+    return half ? vload_bf16((const uint16_t *)p + i * V) : vload((const float *)p + i * V);
+}
+
+static FORCE_INLINE void act_store(bool half, void *p, ptrdiff_t i, vec v)
+{
+    if (half)
+        vstore_bf16((uint16_t *)p + i * V, v);
+    else
+        vstore((float *)p + i * V, v);
+}
+
+/* Copies side x side vectors at (y, x) of a plane as fp32, those outside of it as zeros. */
+static FORCE_INLINE void tile_copy(bool half, const struct tiling *g, const void *plane, int y,
+                                   int x, int side, float *patch)
 {
     for (int i = 0; i < side; i++)
         for (int j = 0; j < side; j++, patch += V) {
             bool inside = y + i >= 0 && y + i < g->h && x + j >= 0 && x + j < g->w;
-            vstore(patch,
-                   inside ? vload(plane + ((ptrdiff_t)(y + i) * g->w + x + j) * V) : vset(0));
+            ptrdiff_t at = (ptrdiff_t)(y + i) * g->w + x + j;
+            vstore(patch, inside ? act_load(half, plane, at) : vset(0));
         }
 }
 
-/* The 6 x 6 inputs around a tile to its 36 points, `step` floats apart. plane: h x w vectors. */
-static FORCE_INLINE void tile_input(const struct tiling *g, struct tile t, const float *plane,
-                                    float *v, size_t step)
+/* 6 x 6 vectors from vector `at` on, `stride` vectors a row, to 36 points `step` floats apart. */
+static FORCE_INLINE void points_of_input(bool half, const void *from, ptrdiff_t at,
+                                         ptrdiff_t stride, float *v, size_t step)
 {
-    _Alignas(64) float patch[POINTS * V];
     vec row[PATCH][PATCH];
-    const float *from = plane + ((ptrdiff_t)(t.y - 1) * g->w + t.x - 1) * V;
-    ptrdiff_t stride = (ptrdiff_t)g->w * V;
-    if (t.y < 1 || t.x < 1 || t.y + TILE >= g->h || t.x + TILE >= g->w) {
-        tile_copy(g, plane, t.y - 1, t.x - 1, PATCH, patch);
-        from = patch;
-        stride = PATCH * V;
-    }
 #pragma GCC unroll 6
     for (int i = 0; i < PATCH; i++) {
         vec d[PATCH];
 #pragma GCC unroll 6
         for (int j = 0; j < PATCH; j++)
-            d[j] = vload(from + i * stride + j * V);
+            d[j] = act_load(half, from, at + i * stride + j);
         wino_input(d, row[i]);
     }
 #pragma GCC unroll 6
@@ -142,9 +150,22 @@ static FORCE_INLINE void tile_input(const struct tiling *g, struct tile t, const
     }
 }
 
+/* The inputs around a tile to its points. plane: h x w vectors. */
+static FORCE_INLINE void tile_input(bool half, const struct tiling *g, struct tile t,
+                                    const void *plane, float *v, size_t step)
+{
+    _Alignas(64) float patch[POINTS * V];
+    if (t.y < 1 || t.x < 1 || t.y + TILE >= g->h || t.x + TILE >= g->w) {
+        tile_copy(half, g, plane, t.y - 1, t.x - 1, PATCH, patch);
+        points_of_input(false, patch, 0, PATCH, v, step);
+        return;
+    }
+    points_of_input(half, plane, (ptrdiff_t)(t.y - 1) * g->w + t.x - 1, g->w, v, step);
+}
+
 /* 36 points to the tile's 4 x 4 outputs, plus bias, clipped at the plane's edge. */
-static FORCE_INLINE void tile_output(const struct tiling *g, struct tile t, const float *m,
-                                     size_t step, vec bias, float *plane)
+static FORCE_INLINE void tile_output(bool half, const struct tiling *g, struct tile t,
+                                     const float *m, size_t step, vec bias, void *plane)
 {
     vec col[TILE][PATCH];
 #pragma GCC unroll 6
@@ -159,9 +180,9 @@ static FORCE_INLINE void tile_output(const struct tiling *g, struct tile t, cons
             col[i][j] = out[i];
     }
     int rows = min_of(TILE, g->h - t.y), columns = min_of(TILE, g->w - t.x);
-    float *to = plane + ((ptrdiff_t)t.y * g->w + t.x) * V;
+    ptrdiff_t at = (ptrdiff_t)t.y * g->w + t.x;
 #pragma GCC unroll 4
-    for (int i = 0; i < TILE; i++) {
+    for (int i = 0; i < TILE; i++, at += g->w) {
         vec out[TILE];
         wino_output(col[i], out);
         if (i >= rows)
@@ -169,29 +190,21 @@ static FORCE_INLINE void tile_output(const struct tiling *g, struct tile t, cons
 #pragma GCC unroll 4
         for (int j = 0; j < TILE; j++)
             if (j < columns)
-                vstore(to + ((ptrdiff_t)i * g->w + j) * V, out[j] + bias);
+                act_store(half, plane, at + j, out[j] + bias);
     }
 }
 
-/* The 4 x 4 output gradients of a tile to its 36 points; returns their sum. */
-static FORCE_INLINE vec tile_gradient(const struct tiling *g, struct tile t, const float *plane,
-                                      float *z, size_t step)
+/* 4 x 4 vectors to 36 points, as points_of_input; returns their sum. */
+static FORCE_INLINE vec points_of_gradient(bool half, const void *from, ptrdiff_t at,
+                                           ptrdiff_t stride, float *z, size_t step)
 {
-    _Alignas(64) float patch[TILE * TILE * V];
     vec col[PATCH][TILE], sum = vset(0);
-    const float *from = plane + ((ptrdiff_t)t.y * g->w + t.x) * V;
-    ptrdiff_t stride = (ptrdiff_t)g->w * V;
-    if (t.y + TILE > g->h || t.x + TILE > g->w) {
-        tile_copy(g, plane, t.y, t.x, TILE, patch);
-        from = patch;
-        stride = TILE * V;
-    }
 #pragma GCC unroll 4
     for (int j = 0; j < TILE; j++) {
         vec d[TILE], out[PATCH];
 #pragma GCC unroll 4
         for (int i = 0; i < TILE; i++)
-            d[i] = vload(from + i * stride + j * V);
+            d[i] = act_load(half, from, at + i * stride + j);
         sum += (d[0] + d[1]) + (d[2] + d[3]);
         wino_gradient(d, out);
 #pragma GCC unroll 6
@@ -207,6 +220,18 @@ static FORCE_INLINE vec tile_gradient(const struct tiling *g, struct tile t, con
             vstore(z + (size_t)(i * PATCH + j) * step, out[j]);
     }
     return sum;
+}
+
+/* The output gradients of a tile to its points; returns their sum. */
+static FORCE_INLINE vec tile_gradient(bool half, const struct tiling *g, struct tile t,
+                                      const void *plane, float *z, size_t step)
+{
+    _Alignas(64) float patch[TILE * TILE * V];
+    if (t.y + TILE > g->h || t.x + TILE > g->w) {
+        tile_copy(half, g, plane, t.y, t.x, TILE, patch);
+        return points_of_gradient(false, patch, 0, TILE, z, step);
+    }
+    return points_of_gradient(half, plane, (ptrdiff_t)t.y * g->w + t.x, g->w, z, step);
 }
 
 #endif

@@ -37,6 +37,12 @@ static struct job job_of(const struct wino_shape *s, int n_thread)
     return j;
 }
 
+/* Of one block of channels of one picture. */
+static size_t plane_bytes(const struct job *j)
+{
+    return (size_t)j->tiling.h * (size_t)j->tiling.w * V * (j->a->shape.half ? 2 : 4);
+}
+
 /* Tiles in groups of at most GEMM_ROWS: V of a point is (groups, blocks of channels, tiles of the
  * group, V), so that a product reads it in one stream. */
 static int groups_of(int n_tile)
@@ -44,9 +50,10 @@ static int groups_of(int n_tile)
     return blocks_of(n_tile, GEMM_ROWS);
 }
 
-static void transform_in(const struct job *j, int first, int n_tile, float *v)
+static FORCE_INLINE void transform_in(bool half, const struct job *j, int first, int n_tile,
+                                      float *v)
 {
-    size_t plane = (size_t)j->tiling.h * (size_t)j->tiling.w * V;
+    size_t plane = plane_bytes(j);
     for (int cb = 0; cb < j->c_blocks; cb++) {
         struct tile t = tile_at(&j->tiling, first);
         for (int group = 0; group < groups_of(n_tile); group++) {
@@ -55,10 +62,21 @@ static void transform_in(const struct job *j, int first, int n_tile, float *v)
             float *to = v + (size_t)(lo * j->c_blocks + cb * (hi - lo)) * V;
             for (int i = lo; i < hi; i++, t = tile_next(&j->tiling, t), to += V) {
                 size_t at = (size_t)t.picture * (size_t)j->c_blocks + (size_t)cb;
-                tile_input(&j->tiling, t, (const float *)j->a->x + at * plane, to, j->v_step);
+                tile_input(half, &j->tiling, t, (const char *)j->a->x + at * plane, to,
+                           j->v_step);
             }
         }
     }
+}
+
+static void transform_in_full(const struct job *j, int first, int n_tile, float *v)
+{
+    transform_in(false, j, first, n_tile, v);
+}
+
+static void transform_in_half(const struct job *j, int first, int n_tile, float *v)
+{
+    transform_in(true, j, first, n_tile, v);
 }
 
 /* What comes nearer during the products of a block: the next block's input, this one's output. */
@@ -104,11 +122,11 @@ static void multiply(const struct job *j, int k_first, int k_count, int n_tile, 
         }
 }
 
-static void transform_out(const struct job *j, int k_first, int k_count, int first, int n_tile,
-                          const float *m)
+static FORCE_INLINE void transform_out(bool half, const struct job *j, int k_first, int k_count,
+                                       int first, int n_tile, const float *m)
 {
     const struct wino_conv *a = j->a;
-    size_t plane = (size_t)j->tiling.h * (size_t)j->tiling.w * V;
+    size_t plane = plane_bytes(j);
     for (int k = 0; k < k_count; k++) {
         struct tile t = tile_at(&j->tiling, first);
         float bias[V] = {0};
@@ -117,9 +135,21 @@ static void transform_out(const struct job *j, int k_first, int k_count, int fir
         vec b = vloadu(bias);
         for (int i = 0; i < n_tile; i++, t = tile_next(&j->tiling, t), m += V) {
             size_t at = (size_t)t.picture * (size_t)j->k_blocks + (size_t)(k_first + k);
-            tile_output(&j->tiling, t, m, j->m_step, b, (float *)a->y + at * plane);
+            tile_output(half, &j->tiling, t, m, j->m_step, b, (char *)a->y + at * plane);
         }
     }
+}
+
+static void transform_out_full(const struct job *j, int k_first, int k_count, int first,
+                               int n_tile, const float *m)
+{
+    transform_out(false, j, k_first, k_count, first, n_tile, m);
+}
+
+static void transform_out_half(const struct job *j, int k_first, int k_count, int first,
+                               int n_tile, const float *m)
+{
+    transform_out(true, j, k_first, k_count, first, n_tile, m);
 }
 
 static struct fetch fetch_of(const struct job *j, const void *data, int blocks, int first,
@@ -145,7 +175,7 @@ static void work(void *ctx, int thread, int n_thread)
         int n_tile = end - first, calls = POINTS * groups_of(n_tile);
         if (n_tile == 0)
             continue;
-        transform_in(j, first, n_tile, v);
+        (j->a->shape.half ? transform_in_half : transform_in_full)(j, first, n_tile, v);
         struct fetches f = {.in = fetch_of(j, j->a->x, j->c_blocks, end, next_end - end)};
         f.in.below = 1;
         f.in.block_end = next_end > end ? j->c_blocks : 0;
@@ -157,7 +187,8 @@ static void work(void *ctx, int thread, int n_thread)
             f.out.block_end = k + count;
             f.out_pace = fetch_pace(&f.out, calls * blocks_of(count, 2));
             multiply(j, k, count, n_tile, v, m, &f);
-            transform_out(j, k, count, first, n_tile, m);
+            (j->a->shape.half ? transform_out_half : transform_out_full)(j, k, count, first,
+                                                                         n_tile, m);
         }
     }
 }

@@ -68,16 +68,17 @@ static struct part part_of(const struct job *j, int task, int thread)
     return p;
 }
 
-static void transform_block(const struct job *j, const struct part *p, int n_tile, float *sums)
+static FORCE_INLINE void transform_block(bool half, const struct job *j, const struct part *p,
+                                         int n_tile, float *sums)
 {
     const struct wino_grad *a = j->a;
-    size_t plane = (size_t)j->tiling.h * (size_t)j->tiling.w * V;
+    size_t plane = (size_t)j->tiling.h * (size_t)j->tiling.w * V * (half ? 2 : 4);
     for (int c = 0; c < p->c_count; c++) {
         struct tile t = tile_at(&j->tiling, p->tile);
         float *to = p->v + (size_t)c * (size_t)n_tile * V;
         for (int i = 0; i < n_tile; i++, t = tile_next(&j->tiling, t), to += V) {
             size_t at = (size_t)t.picture * (size_t)j->c_blocks + (size_t)(p->c_first + c);
-            tile_input(&j->tiling, t, (const float *)a->x + at * plane, to, j->v_step);
+            tile_input(half, &j->tiling, t, (const char *)a->x + at * plane, to, j->v_step);
         }
     }
     for (int k = 0; k < p->k_count; k++) {
@@ -86,11 +87,21 @@ static void transform_block(const struct job *j, const struct part *p, int n_til
         vec sum = vset(0);
         for (int i = 0; i < n_tile; i++, t = tile_next(&j->tiling, t), to += V) {
             size_t at = (size_t)t.picture * (size_t)j->k_blocks + (size_t)(p->k_first + k);
-            sum +=
-                tile_gradient(&j->tiling, t, (const float *)a->dy + at * plane, to, j->z_step);
+            sum += tile_gradient(half, &j->tiling, t, (const char *)a->dy + at * plane, to,
+                                 j->z_step);
         }
         vstore(sums + k * V, vload(sums + k * V) + sum);
     }
+}
+
+static void transform_full(const struct job *j, const struct part *p, int n_tile, float *sums)
+{
+    transform_block(false, j, p, n_tile, sums);
+}
+
+static void transform_half(const struct job *j, const struct part *p, int n_tile, float *sums)
+{
+    transform_block(true, j, p, n_tile, sums);
 }
 
 /* dU of each point is (k_count / 2, channels of the part, 2V). Meanwhile the next block's x and dy
@@ -156,6 +167,7 @@ static void next_block(const struct job *j, const struct part *p, int begin, int
     if (i < n_block)
         parallel_range(total, i, n_block, &lo, &hi);
     f[0] = f[1] = (struct fetch){.tiling = &j->tiling, .first = begin + lo, .n_tile = hi - lo};
+    f[0].element = f[1].element = j->a->shape.half ? 2 : 4;
     f[0].data = j->a->x;
     f[0].below = 1;
     f[0].blocks = j->c_blocks;
@@ -178,7 +190,7 @@ static void sum_part(void *ctx, int task, int thread)
         int lo, hi;
         parallel_range(total, i, n_block, &lo, &hi);
         p.tile = begin + lo;
-        transform_block(j, &p, hi - lo, sums);
+        (j->a->shape.half ? transform_half : transform_full)(j, &p, hi - lo, sums);
         struct fetch f[2];
         next_block(j, &p, begin, total, i + 1, n_block, f);
         multiply(j, &p, hi - lo, f);
