@@ -53,9 +53,11 @@ static bool read_all(int fd, const char *path, size_t limit, enum err_kind kind,
                      size_t *n, size_t room, struct err *e)
 {
     uint8_t *byte = mem_new(room, 1, e);
+    if (!byte)
+        return false;
     size_t got = 0;
     ssize_t r = 1;
-    while (byte && r > 0 && (limit == 0 || got <= limit)) {
+    while (r > 0 && (limit == 0 || got <= limit)) {
         if (got + 1 >= room) {
             uint8_t *grown = mem_grow(byte, room, 2 * room, 1, e);
             if (!grown)
@@ -69,7 +71,7 @@ static bool read_all(int fd, const char *path, size_t limit, enum err_kind kind,
         else if (r < 0 && errno == EINTR)
             r = 1;
     }
-    if (byte && r == 0) {
+    if (r == 0) {
         byte[got] = '\0';
         *out = byte;
         *n = got;

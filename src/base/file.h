@@ -34,7 +34,8 @@ MUST_CHECK bool file_write_atomic(const char *path, const struct file_part *part
 /* Writes or replaces path, not synced: for what can be made again. Removed on failure. */
 MUST_CHECK bool file_write_plain(const char *path, const void *byte, size_t n, struct err *e);
 /* Appends a line or record to an open log descriptor, whole or with an error. */
-MUST_CHECK bool file_append(int fd, const char *path, const void *byte, size_t n, struct err *e);
+MUST_CHECK bool file_append(int fd, const char *path, const void *byte, size_t n,
+                            struct err *e);
 MUST_CHECK bool file_sync(int fd, const char *path, struct err *e);
 /* What stands at path also stands at kept, replacing it atomically: a hard link, or a rename on
  * file systems that have none. */

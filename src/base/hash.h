@@ -6,8 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-uint32_t crc32c(uint32_t crc, const void *byte, size_t n);       /* start from 0; continues */
-uint32_t crc32c_plain(uint32_t crc, const void *byte, size_t n); /* without SSE 4.2: the oracle */
-uint64_t hash64(const void *byte, size_t n, uint64_t seed);      /* xxHash64 */
+uint32_t crc32c(uint32_t crc, const void *byte, size_t n); /* start from 0; continues */
+uint32_t crc32c_plain(uint32_t crc, const void *byte,
+                      size_t n);                            /* without SSE 4.2: the oracle */
+uint64_t hash64(const void *byte, size_t n, uint64_t seed); /* xxHash64 */
 
 #endif

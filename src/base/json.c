@@ -39,7 +39,7 @@ static int peek(const struct parser *p)
 
 static void skip_space(struct parser *p)
 {
-    while (p->at < p->n && memchr(" \t\n\r", p->text[p->at], 4))
+    for (int c = peek(p); c == ' ' || c == '\t' || c == '\n' || c == '\r'; c = peek(p))
         p->at++;
 }
 

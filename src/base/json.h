@@ -17,8 +17,8 @@ struct json {
     double number;
     bool is_int; /* no point, no exponent, fits: */
     int64_t i;
-    const char *text; /* of strings; no NUL inside (refused) */
-    int n;            /* of arrays and objects */
+    const char *text;        /* of strings; no NUL inside (refused) */
+    int n;                   /* of arrays and objects */
     const struct json *item; /* (n) */
     const char *const *key;  /* (n), of objects */
 };
@@ -44,8 +44,8 @@ struct json_writer {
     bool lines; /* the caller's: one value a line, indented, for people */
     int depth;
 };
-void json_open(struct json_writer *w, const char *key, char bracket); /* '{' or '[' */
-void json_close(struct json_writer *w, char bracket);                 /* '}' or ']' */
+void json_open(struct json_writer *w, const char *key, char bracket);         /* '{' or '[' */
+void json_close(struct json_writer *w, char bracket);                         /* '}' or ']' */
 void json_put_text(struct json_writer *w, const char *key, const char *text); /* NULL = null */
 void json_put_int(struct json_writer *w, const char *key, int64_t i);
 void json_put_real(struct json_writer *w, const char *key, double r); /* NaN and Inf = null */

@@ -106,8 +106,9 @@ void json_put_text(struct json_writer *w, const char *key, const char *text)
 void json_put_int(struct json_writer *w, const char *key, int64_t i)
 {
     char text[NUMBER_TEXT];
+    int n = snprintf(text, sizeof(text), "%lld", (long long)i);
     begin(w, key);
-    put(w, text, (size_t)snprintf(text, sizeof(text), "%lld", (long long)i));
+    put(w, text, (size_t)n);
 }
 
 void json_put_real(struct json_writer *w, const char *key, double r)

@@ -13,7 +13,7 @@
 MUST_CHECK void *mem_new(size_t n, size_t size, struct err *e);
 /* The same block at new_n elements, the added ones zeroed; on failure the old block stands. */
 MUST_CHECK void *mem_grow(void *old, size_t old_n, size_t new_n, size_t size, struct err *e);
-MUST_CHECK char *mem_text(const char *text, struct err *e);   /* a copy */
+MUST_CHECK char *mem_text(const char *text, struct err *e); /* a copy */
 MUST_CHECK char *mem_printf(struct err *e, const char *fmt, ...) PRINTF(2, 3);
 void mem_free(void *block); /* NULL is fine */
 

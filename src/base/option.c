@@ -328,7 +328,8 @@ char *option_fallback_text(const struct option *row, char *text, size_t size)
     return text;
 }
 
-static void bound_text(const struct option *row, const union option_value *v, char *text, size_t size)
+static void bound_text(const struct option *row, const union option_value *v, char *text,
+                       size_t size)
 {
     char number[NUMBER_TEXT];
     if (row->type == OPTION_REAL || row->type == OPTION_REAL_LIST)

@@ -28,10 +28,10 @@ struct rng {
 /* The stream (seed, purpose, a, b) from its beginning. a and b below 2^40. */
 struct rng rng_at(uint64_t seed, enum rng_purpose purpose, uint64_t a, uint64_t b);
 uint32_t rng_u32(struct rng *r);
-uint32_t rng_below(struct rng *r, uint32_t n);      /* 0 .. n-1, unbiased; n > 0 */
-float rng_uniform(struct rng *r);                   /* [0, 1), 24 bits */
+uint32_t rng_below(struct rng *r, uint32_t n); /* 0 .. n-1, unbiased; n > 0 */
+float rng_uniform(struct rng *r);              /* [0, 1), 24 bits */
 double rng_range(struct rng *r, double lo, double hi);
-double rng_normal(struct rng *r);                   /* mean 0, variance 1 */
+double rng_normal(struct rng *r); /* mean 0, variance 1 */
 
 /* One block of four words at a position: for kernels that need element i without a stream. */
 void rng_philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]);

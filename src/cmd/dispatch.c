@@ -10,7 +10,7 @@ static const struct command *find(const char *name, struct err *e)
 {
     const char *known[64];
     int n = 0;
-    for (; commands[n] && n < (int)COUNT_OF(known); n++) {
+    for (; n < (int)COUNT_OF(known) && commands[n]; n++) {
         known[n] = commands[n]->name;
         if (strcmp(name, known[n]) == 0)
             return commands[n];

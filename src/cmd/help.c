@@ -34,10 +34,12 @@ int command_tables(const struct command *c, void *config, struct common_options 
 static const char tour[] =
     "Linnet trains image classifiers from a folder of pictures, on this computer.\n"
     "\n"
-    "  linnet check pets               is every picture readable, none twice? writes nothing\n"
-    "  linnet train pets               one folder a class, in pets or in pets/train\n"
-    "  linnet eval runs/pets pets      how good it is on the test set, looked at once\n"
-    "  linnet predict runs/pets a.jpg  what is in this picture\n";
+    "  linnet check pets                   is every picture readable, none twice?\n"
+    "  linnet train pets --out runs/pets   one folder a class, in pets or in pets/train\n"
+    "  linnet eval runs/pets               how good it is on the test pictures\n"
+    "  linnet predict runs/pets cat.jpg    what is in this picture\n"
+    "\n"
+    "No pictures at hand? linnet demo-data pets draws some.\n";
 
 void help_program(FILE *out)
 {
