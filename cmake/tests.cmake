@@ -43,3 +43,9 @@ endforeach()
 add_executable(fuzz_image tests/fuzz/image.c tests/fuzz/mutate.c)
 target_link_libraries(fuzz_image PRIVATE linnet linnet_warnings)
 set_target_properties(fuzz_image PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+# Runs that are killed, stopped, damaged and misled; it prints how often.
+if(TARGET linnet_program)
+    add_test(NAME train.survive COMMAND ${CMAKE_SOURCE_DIR}/tests/train/survive
+        $<TARGET_FILE:linnet_program>)
+    set_tests_properties(train.survive PROPERTIES TIMEOUT 600 LABELS program)
+endif()

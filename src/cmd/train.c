@@ -112,7 +112,7 @@ static bool take_up(struct call *call, struct config *c, struct session_request 
     r->data = asked ? asked : data;
     r->resume = true;
     r->changes = changes;
-    return true;
+    return c->run.force || record_unchanged(r->out, changes, e);
 }
 
 /* Which run, new or old, on which pictures. */

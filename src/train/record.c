@@ -28,6 +28,14 @@ void changes_add(struct changes *c, const char *name, const char *was, const cha
     c->n++;
 }
 
+bool record_unchanged(const char *dir, const struct changes *c, struct err *e)
+{
+    return c->n == 0 ||
+           err_set(e, ERR_USAGE,
+                   "%s: would not go on as it began: %s (--force goes on all the same)", dir,
+                   c->text);
+}
+
 static bool read_json(const char *dir, const char *name, const struct json **out,
                       struct arena *a, struct err *e)
 {

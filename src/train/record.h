@@ -25,6 +25,8 @@ struct changes {
     char text[400];
 };
 void changes_add(struct changes *c, const char *name, const char *was, const char *is);
+/* ERR_USAGE telling the changes, if any. */
+MUST_CHECK bool record_unchanged(const char *dir, const struct changes *c, struct err *e);
 
 MUST_CHECK bool record_write_config(const struct run *r, struct train_config *cfg,
                                     const char *data, const struct changes *forced,

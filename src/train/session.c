@@ -106,10 +106,8 @@ static bool keep_record(struct session *s, const struct session_request *r, stru
     bool begun = run_has(&s->run, "environment.json");
     if (r->resume && begun && !record_compare_facts(&s->run, &s->facts, &c, e))
         return false;
-    if (c.n && !r->force)
-        return err_set(e, ERR_USAGE,
-                       "%s: would not go on as it began: %s (--force goes on all the same)",
-                       r->out, c.text);
+    if (!r->force && !record_unchanged(r->out, &c, e))
+        return false;
     if (c.n)
         run_log(&s->run, "forced: %s", c.text);
     if (r->resume && begun && !c.n)

@@ -164,6 +164,17 @@ static bool run_batch(struct trainer *t, const struct batch *b, double *loss, st
     return true;
 }
 
+/* Counters (num_batches_tracked) are copied: files keep them as whole numbers. */
+static void copy_counters(const struct weights *from, struct weights *to)
+{
+    for (int i = 0; i < from->graph->n_node; i++) {
+        const struct node *n = from->graph->node[i];
+        for (int k = 0; k < n->n_weight; k++)
+            if (n->weight[k].integer)
+                *weights_at(to, n, k) = *weights_at(from, n, k);
+    }
+}
+
 static void move_average(struct trainer *t)
 {
     const struct weights *w = t->s.net->weights;
@@ -174,6 +185,7 @@ static void move_average(struct trainer *t)
                  1 - decay, w->graph->n_value);
     average_move(t->optimiser.kernels, t->optimiser.n_thread, t->average->buffer, w->buffer,
                  1 - decay, w->graph->n_buffer);
+    copy_counters(w, t->average);
     weights_changed(t->average);
 }
 
