@@ -4,6 +4,7 @@
 #include "cmd/stop.h"
 #include "cmd/table.h"
 #include "train/evaluate.h"
+#include "train/pictures.h"
 #include "train/predict.h"
 #include "train/record.h"
 
@@ -22,6 +23,7 @@ struct config {
     int format, part;
     const char *test;
     int64_t batch, threads;
+    struct pictures_config pictures;
 };
 
 #define AT(field) offsetof(struct config, field)
@@ -71,6 +73,7 @@ struct job {
     struct network net;
     struct backend *backend;
     struct dataset *data;
+    struct cache *cache;
     uint8_t *chosen; /* (n_sample): with --part val, which */
     struct loader *loader;
     struct plan *plan;
@@ -85,17 +88,48 @@ static bool is_run(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+static void on_warning(void *ctx, const char *text)
+{
+    struct job *j = ctx;
+    progress_say(&j->progress, "warning: %s", text);
+}
+
+static bool on_prepared(void *ctx, int done, int total)
+{
+    struct job *j = ctx;
+    progress_draw(&j->progress, &(struct progress_line){.label = "reading the pictures",
+                                                        .share = (double)done / total});
+    return true;
+}
+
+/* The pictures that can be read; before the split's file is held against them. */
+static bool prepare(struct job *j, struct err *e)
+{
+    struct pictures_request p = {
+        .cfg = &j->cfg->pictures,
+        .root = j->dir,
+        .rule = {j->net.pre.resize_px, RESIZE_BILINEAR},
+        .n_thread = j->backend->n_thread,
+        .progress = on_prepared,
+        .warn = on_warning,
+        .ctx = j,
+    };
+    j->cache = pictures_cache(&p, j->data);
+    return pictures_verify(&p, j->data, j->cache, e);
+}
+
 /* The pictures that validated: a part of their own, or the run's record of the split. */
 static bool open_validation(struct job *j, struct dataset_config *from, struct err *e)
 {
     if (dataset_has(from, PART_VAL))
-        return (j->data = dataset_open(from, PART_VAL, e)) != NULL;
+        return (j->data = dataset_open(from, PART_VAL, e)) && prepare(j, e);
     if (!is_run(j->run))
         return err_set(e, ERR_USAGE,
                        "--part val: %s is no run directory, so its split is not known", j->run);
     char *path = run_path(j->run, "split.txt", e);
     j->data = path ? dataset_open(from, PART_TRAIN, e) : NULL;
-    bool ok = j->data && (j->chosen = mem_new((size_t)j->data->n_sample, 1, e)) != NULL &&
+    bool ok = j->data && prepare(j, e) &&
+              (j->chosen = mem_new((size_t)j->data->n_sample, 1, e)) != NULL &&
               split_read(j->data, path, j->chosen, e);
     mem_free(path);
     return ok;
@@ -121,7 +155,7 @@ static bool open_data(struct job *j, struct arena *a, struct err *e)
                        "%s: no test part (a folder test/); --test names another, --part val "
                        "takes the validation pictures",
                        j->dir);
-    return (j->data = dataset_open(&from, PART_TEST, e)) != NULL;
+    return (j->data = dataset_open(&from, PART_TEST, e)) && prepare(j, e);
 }
 
 static bool open_loader(struct job *j, struct err *e)
@@ -139,6 +173,7 @@ static bool open_loader(struct job *j, struct err *e)
         .order = ORDER_SEQUENTIAL,
         .n_thread = j->backend->n_thread,
         .resize_px = j->net.pre.resize_px,
+        .cache = j->cache,
     };
     bool ok = index && (j->n > 0 || err_set(e, ERR_DATA, "%s: nothing to evaluate", j->dir)) &&
               (j->loader = loader_new(j->data, &cfg, e)) != NULL;
@@ -179,6 +214,7 @@ static void close_job(struct job *j)
     metrics_release(&j->metrics);
     plan_free(j->plan);
     loader_free(j->loader);
+    cache_close(j->cache);
     mem_free(j->chosen);
     dataset_free(j->data);
     backend_close(j->backend);
@@ -267,6 +303,7 @@ static bool print_json(const struct job *j, struct err *e)
 static bool run(struct call *call, struct err *e)
 {
     struct job j = {.cfg = call->config, .run = call->operand[0], .dir = call->operand[1]};
+    progress_open(&j.progress, stderr);
     bool ok = open_job(&j, call->arena, e);
     if (ok) {
         struct evaluation v = {.plan = j.plan,
@@ -276,10 +313,9 @@ static bool run(struct call *call, struct err *e)
                                .progress = on_progress,
                                .ctx = &j,
                                .stop = stop_watch()};
-        progress_open(&j.progress, stderr);
         ok = evaluate(&v, &j.metrics, e);
-        progress_clear(&j.progress);
     }
+    progress_clear(&j.progress);
     ok = ok && (j.cfg->format == FORMAT_JSON ? print_json(&j, e) : print_text(&j, e));
     close_job(&j);
     return ok;
@@ -295,6 +331,8 @@ const struct command command_eval = {
     .min_operand = 1,
     .max_operand = 2,
     .config_size = sizeof(struct config),
-    .options = (const struct command_options[]){{options, 0}, {0}},
+    .options =
+        (const struct command_options[]){
+            {options, 0}, {pictures_options, offsetof(struct config, pictures)}, {0}},
     .run = run,
 };

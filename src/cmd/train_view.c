@@ -22,6 +22,14 @@ static void on_step(void *ctx, const struct step_report *r)
             .fact = (const char *const[]){loss, accuracy, left, rate, wait, lr, NULL}});
 }
 
+static void on_preparing(void *ctx, int64_t done, int64_t all)
+{
+    struct train_view *v = ctx;
+    progress_draw(&v->progress,
+                  &(struct progress_line){.label = "reading the pictures",
+                                          .share = (double)done / (double)(all ? all : 1)});
+}
+
 static void on_validating(void *ctx, int64_t done, int64_t all)
 {
     struct train_view *v = ctx;
@@ -65,6 +73,7 @@ static void on_warning(void *ctx, const char *text)
 void train_view_open(struct train_view *v, FILE *out)
 {
     *v = (struct train_view){.events = {.ctx = v,
+                                        .preparing = on_preparing,
                                         .step = on_step,
                                         .validating = on_validating,
                                         .epoch = on_epoch,

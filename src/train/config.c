@@ -78,6 +78,7 @@ int train_tables(struct train_config *cfg, struct option_table table[TRAIN_MAX_T
     table[n++] = (struct option_table){cnn5_options, &cfg->model};
     table[n++] = (struct option_table){loop_options, &cfg->loop};
     table[n++] = (struct option_table){source_options, &cfg->source};
+    table[n++] = (struct option_table){pictures_options, &cfg->pictures};
     table[n++] = (struct option_table){optim_options, &cfg->optim};
     table[n++] = (struct option_table){schedule_options, &cfg->schedule};
     for (int i = 0; transforms[i]; i++)
@@ -97,7 +98,8 @@ bool train_resolve(struct train_config *cfg, struct err *e)
 
 bool train_option_is_free(const char *name)
 {
-    static const char *const free_names[] = {"save-steps", "save-seconds"};
+    static const char *const free_names[] = {"save-steps", "save-seconds", "cache", "cache-dir",
+                                             "cache-limit"};
     for (size_t i = 0; i < COUNT_OF(free_names); i++)
         if (strcmp(name, free_names[i]) == 0)
             return true;

@@ -6,6 +6,7 @@
 #include "model/cnn5.h"
 #include "optim/optim.h"
 #include "optim/schedule.h"
+#include "train/pictures.h"
 
 enum class_weighting { CLASS_WEIGHT_NONE, CLASS_WEIGHT_BALANCED };
 enum precision { PRECISION_AUTO, PRECISION_FP32, PRECISION_BF16 };
@@ -41,6 +42,7 @@ extern const struct option source_options[];
 struct train_config {
     struct loop_config loop;
     struct source_config source;
+    struct pictures_config pictures;
     struct optim_config optim;
     struct schedule_config schedule;
     struct cnn5_config model;

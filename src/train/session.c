@@ -3,7 +3,6 @@
 #include "backend/cpu/isa.h"
 #include "base/build.h"
 #include "data/picture.h"
-#include "train/statistics.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,6 +38,62 @@ static bool open_data(struct session *s, const struct session_request *r, struct
     cfg.classes = classes;
     s->val_data = dataset_open(&cfg, PART_VAL, e);
     return s->val_data != NULL;
+}
+
+/* The starting pictures of this run (data/picture.h). */
+static struct picture_rule rule_of(const struct session *s, const struct session_request *r)
+{
+    return (struct picture_rule){picture_side(s->data, (int)r->cfg->model.size, 0),
+                                 RESIZE_BILINEAR};
+}
+
+static bool on_prepared(void *ctx, int done, int total)
+{
+    const struct session_request *r = ctx;
+    if (r->events && r->events->preparing)
+        r->events->preparing(r->events->ctx, done, total);
+    return !r->stop || *r->stop == 0;
+}
+
+static void on_warning(void *ctx, const char *text)
+{
+    const struct session_request *r = ctx;
+    if (r->events && r->events->warn)
+        r->events->warn(r->events->ctx, text);
+}
+
+static bool write_issues(const struct session *s, struct err *e)
+{
+    size_t n;
+    char *text = pictures_issues(s->data, &n, e);
+    bool ok = text && run_write(&s->run, "issues.json", text, n, e);
+    mem_free(text);
+    return ok;
+}
+
+/* Bad pictures go before anything counts on their number. */
+static bool prepare(struct session *s, const struct session_request *r, struct err *e)
+{
+    struct pictures_request p = {
+        .cfg = &r->cfg->pictures,
+        .root = r->data,
+        .rule = rule_of(s, r),
+        .n_thread = s->backend->n_thread,
+        .progress = on_prepared,
+        .warn = on_warning,
+        .ctx = (void *)(uintptr_t)r,
+    };
+    s->cache = pictures_cache(&p, s->data);
+    bool ok = pictures_verify(&p, s->data, s->cache, e) &&
+              (s->val_data == s->data || pictures_verify(&p, s->val_data, s->cache, e));
+    if (!ok && r->stop && *r->stop) {
+        e->signal = *r->stop;
+        return err_set(e, ERR_INTERRUPTED, "stopped by signal %d before the first step",
+                       e->signal);
+    }
+    if (ok && r->out && s->data->n_issue > 0)
+        ok = write_issues(s, e);
+    return ok;
 }
 
 /* Which training pictures validate: the run's record, or drawn. */
@@ -138,15 +193,42 @@ static bool class_weights(const struct session *s, const struct session_request 
     return true;
 }
 
+/* Indices of the pictures to train on, or to validate on. */
+static uint32_t *list_pictures(const struct session *s, bool training, int *n, struct err *e)
+{
+    const struct dataset *d = training ? s->data : s->val_data;
+    uint32_t *index = mem_new((size_t)d->n_sample, sizeof(*index), e);
+    *n = 0;
+    for (int i = 0; index && i < d->n_sample; i++)
+        if (d != s->data || (bool)s->in_val[i] != training)
+            index[(*n)++] = (uint32_t)i;
+    return index;
+}
+
+static bool measure_colours(struct session *s, const struct session_request *r,
+                            struct preprocess *pre, struct err *e)
+{
+    float mean[3], std[3];
+    int n;
+    struct verify_config cfg = {
+        .cache = s->cache, .rule = rule_of(s, r), .n_thread = s->backend->n_thread};
+    uint32_t *index = list_pictures(s, true, &n, e);
+    bool ok = index && dataset_statistics(s->data, index, n, &cfg, mean, std, e);
+    mem_free(index);
+    for (int c = 0; ok && c < 3; c++) {
+        pre->mean[c] = (double)mean[c];
+        pre->std[c] = std[c] > 0 ? (double)std[c] : 1; /* a set of one colour */
+    }
+    return ok;
+}
+
 static bool make_network(struct session *s, const struct session_request *r, struct err *e)
 {
     struct preprocess pre = {.size_px = (int)r->cfg->model.size,
+                             .resize_px = rule_of(s, r).side_px,
                              .mean = {0.485, 0.456, 0.406},
                              .std = {0.229, 0.224, 0.225}};
-    pre.resize_px = picture_side(s->data, pre.size_px, 0);
-    if (r->cfg->loop.normalise == NORMALISE_DATA &&
-        !picture_statistics(s->data, s->in_val, pre.resize_px, s->backend->n_thread, pre.mean,
-                            pre.std, e))
+    if (r->cfg->loop.normalise == NORMALISE_DATA && !measure_colours(s, r, &pre, e))
         return false;
     float *weight = arena_new(&s->arena, (size_t)s->data->n_class, sizeof(*weight), e);
     struct network_spec spec = {.model = &r->cfg->model,
@@ -165,11 +247,8 @@ static struct loader *make_loader(struct session *s, const struct session_reques
 {
     const struct loop_config *loop = &r->cfg->loop;
     const struct dataset *d = training ? s->data : s->val_data;
-    uint32_t *index = mem_new((size_t)d->n_sample, sizeof(*index), e);
-    int n = 0;
-    for (int i = 0; index && i < d->n_sample; i++)
-        if (d != s->data || (bool)s->in_val[i] != training)
-            index[n++] = (uint32_t)i;
+    int n;
+    uint32_t *index = list_pictures(s, training, &n, e);
     struct loader_config cfg = {
         .index = index,
         .n_index = n,
@@ -185,6 +264,7 @@ static struct loader *make_loader(struct session *s, const struct session_reques
         .full_crop = r->cfg->source.full_crop,
         .augment = training ? &r->cfg->augment : NULL,
         .resize_px = s->net.pre.resize_px,
+        .cache = s->cache,
     };
     struct loader *l = index ? loader_new(d, &cfg, e) : NULL;
     mem_free(index);
@@ -226,7 +306,7 @@ static bool open_all(struct session *s, const struct session_request *r, struct 
     if (!train_resolve(cfg, e) || !open_data(s, r, e) ||
         !(s->backend = backend_open(cfg->loop.backend, (int)cfg->loop.threads, e)) ||
         !precision_choose(s->backend, cfg->loop.precision, &s->compute, e) ||
-        (r->out && !run_open(&s->run, r->out, e)) || !split(s, r, e))
+        (r->out && !run_open(&s->run, r->out, e)) || !prepare(s, r, e) || !split(s, r, e))
         return false;
     if (s->n_train < 2)
         return err_set(e, ERR_DATA, "%s: %d pictures to train on; at least 2 are needed",
@@ -256,6 +336,7 @@ void session_close(struct session *s)
     trainer_free(s->trainer);
     loader_free(s->train);
     loader_free(s->val);
+    cache_close(s->cache);
     network_release(&s->net);
     run_close(&s->run);
     backend_close(s->backend);

@@ -19,6 +19,7 @@ struct session_request {
 
 struct session {
     struct dataset *data, *val_data; /* the same but for a validation part of its own */
+    struct cache *cache;             /* NULL: none */
     uint8_t *in_val;                 /* (data->n_sample) */
     int n_train, n_val;
     struct backend *backend;

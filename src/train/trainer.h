@@ -33,6 +33,7 @@ struct epoch_report {
 };
 struct trainer_events {
     void *ctx;
+    void (*preparing)(void *ctx, int64_t done, int64_t all); /* pictures read before step 1 */
     void (*step)(void *ctx, const struct step_report *r);
     void (*validating)(void *ctx, int64_t done, int64_t all);
     void (*epoch)(void *ctx, const struct epoch_report *r);
