@@ -2,7 +2,7 @@
  * after Collet's specification (github.com/Cyan4973/xxHash, doc/xxhash_spec.md). */
 #include "base/hash.h"
 
-#include <stdbool.h>
+#include <endian.h>
 #include <string.h>
 
 /* The CRC of each nibble: polynomial 0x1EDC6F41, reflected 0x82F63B78. */
@@ -63,15 +63,16 @@ static uint64_t rotate(uint64_t x, int by)
 /* Little-endian words, as the specification has them. */
 static uint64_t word64(const uint8_t *p)
 {
-    uint64_t x = 0;
-    for (int i = 7; i >= 0; i--)
-        x = x << 8 | p[i];
-    return x;
+    uint64_t x;
+    memcpy(&x, p, sizeof(x));
+    return le64toh(x);
 }
 
 static uint32_t word32(const uint8_t *p)
 {
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    uint32_t x;
+    memcpy(&x, p, sizeof(x));
+    return le32toh(x);
 }
 
 static uint64_t mix(uint64_t lane, uint64_t word)
