@@ -39,10 +39,14 @@ foreach(source ${parity})
     set_target_properties(parity_${stem} PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
 endforeach()
-# Fuzzers, for tests/fuzz/run: image.c with what it includes.
+# Fuzzers, for tests/fuzz/run: image.c with what it includes, text.c.
 add_executable(fuzz_image tests/fuzz/image.c tests/fuzz/mutate.c)
-target_link_libraries(fuzz_image PRIVATE linnet linnet_warnings)
-set_target_properties(fuzz_image PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+add_executable(fuzz_text tests/fuzz/text.c)
+foreach(fuzzer fuzz_image fuzz_text)
+    target_link_libraries(${fuzzer} PRIVATE linnet linnet_warnings)
+    set_target_properties(${fuzzer} PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+endforeach()
 # Runs that are killed, stopped, damaged and misled; it prints how often.
 if(TARGET linnet_program)
     add_test(NAME train.survive COMMAND ${CMAKE_SOURCE_DIR}/tests/train/survive

@@ -96,7 +96,7 @@ static bool number(struct parser *p, struct json *v)
         return fail(p, "a number of more than 400 characters");
     memcpy(text, p->text + from, n);
     text[n] = '\0';
-    v->is_int = v->is_int && number_int(text, &v->i);
+    v->is_int = v->is_int && strcmp(text, "-0") != 0 && number_int(text, &v->i);
     return number_real(text, &v->number) || fail(p, "a number too large for a double");
 }
 

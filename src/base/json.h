@@ -15,7 +15,7 @@ struct json {
     enum json_type type;
     bool b;
     double number;
-    bool is_int; /* no point, no exponent, fits: */
+    bool is_int; /* no point, no exponent, fits, not "-0": */
     int64_t i;
     const char *text;        /* of strings; no NUL inside (refused) */
     int n;                   /* of arrays and objects */
