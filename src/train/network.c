@@ -310,14 +310,16 @@ static bool read_classes(const struct json *v, struct arena *a, struct network_s
                          struct err *e)
 {
     bool ok = v->type == JSON_ARRAY && v->n > 1;
-    const char **name = ok ? arena_new(a, (size_t)v->n, sizeof(*name), e) : NULL;
-    for (int i = 0; name && ok && i < v->n; i++) {
+    for (int i = 0; ok && i < v->n; i++)
         ok = v->item[i].type == JSON_STRING;
+    if (!ok)
+        return err_set(e, ERR_MODEL, "its list of classes is none");
+    const char **name = arena_new(a, (size_t)v->n, sizeof(*name), e);
+    for (int i = 0; name && i < v->n; i++)
         name[i] = v->item[i].text;
-    }
     spec->class_name = name;
     spec->n_class = v->n;
-    return (ok && name) || err_set(e, ERR_MODEL, "its list of classes is none");
+    return name != NULL;
 }
 
 static bool read_network(struct network *n, const struct safetensors *file, struct arena *a,

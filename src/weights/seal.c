@@ -111,9 +111,12 @@ bool seal_check(const struct safetensors *s, const char *path, struct err *e)
         return false;
     struct arena a = {0};
     const char *text = safetensors_metadata(s, tensors_key);
-    const struct json *list = text ? json_parse(text, strlen(text), &a, e) : NULL;
-    bool ok = list ? check_tensors(s, list, path, e)
-                   : err_set(e, ERR_MODEL, "%s: no list of checksums in its metadata", path);
+    if (!text)
+        return err_set(e, ERR_MODEL, "%s: no list of checksums in its metadata", path);
+    const struct json *list = json_parse(text, strlen(text), &a, e);
+    bool ok = list && check_tensors(s, list, path, e);
+    if (!list)
+        err_in(e, "%s: its list of checksums", path);
     arena_release(&a);
     return ok;
 }
