@@ -6,6 +6,8 @@
 #include "demo/creature.h"
 #include "demo/demo.h"
 
+#include <inttypes.h>
+
 enum { MAX_PICTURES = 100000, MAX_ROWS = 64 };
 static const double quiet_s = 2; /* shorter work needs no progress */
 
@@ -37,21 +39,23 @@ static bool draw_sheet(const struct demo_config *cfg, const struct demo_data_con
 {
     if (!demo_sheet(cfg, (int)d->rows, d->sheet, e))
         return false;
-    printf("%s: %d pictures, a column a class:", d->sheet, N_CREATURE * (int)d->rows);
+    int64_t n = N_CREATURE * d->rows;
+    printf("%s: %" PRId64 " pictures, a column a class:", d->sheet, n);
     for (int i = 0; i < N_CREATURE; i++)
         printf(" %s", creatures[i]->name);
     printf("\n");
     return true;
 }
 
-static bool draw_set(struct demo_config *cfg, const char *dir, struct err *e)
+static bool draw_set(const struct demo_config *cfg, const char *dir, struct err *e)
 {
     struct watch watch = {.start_s = clock_s()};
+    struct demo_config watched = *cfg;
     progress_open(&watch.bar, stderr);
-    cfg->dir = dir;
-    cfg->progress = progress;
-    cfg->ctx = &watch;
-    bool ok = demo_write(cfg, e);
+    watched.dir = dir;
+    watched.progress = progress;
+    watched.ctx = &watch;
+    bool ok = demo_write(&watched, e);
     progress_clear(&watch.bar);
     if (ok)
         printf("%s: %d classes of drawn creatures, %d training and %d test pictures of "
