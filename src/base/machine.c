@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <sys/utsname.h>
 
 /* A line of /proc/meminfo, in bytes; 0 = not there. */
 static uint64_t meminfo(const char *name)
@@ -19,6 +20,25 @@ static uint64_t meminfo(const char *name)
     uint64_t kib = line ? strtoull(line + strlen(name), NULL, 10) : 0;
     mem_free(text);
     return kib << 10;
+}
+
+char *machine_processor(char *text, size_t size)
+{
+    static const char name[] =
+        "\nmodel name"; /* the first processor's; behind a tab and a colon */
+    struct utsname system;
+    struct err e;
+    uint8_t *info;
+    size_t n;
+    snprintf(text, size, "%s", uname(&system) == 0 ? system.machine : "unknown");
+    if (!file_read("/proc/cpuinfo", 0, ERR_STORAGE, &info, &n, &e))
+        return text;
+    const char *at = strstr((const char *)info, name);
+    at = at ? strchr(at, ':') : NULL;
+    if (at)
+        snprintf(text, size, "%.*s", (int)strcspn(at + 2, "\n"), at + 2);
+    mem_free(info);
+    return text;
 }
 
 uint64_t machine_memory(void)

@@ -1,8 +1,11 @@
-/* What this machine has to give: memory, disk, where caches go. */
+/* What this machine is and has to give: processor, memory, disk, where caches go. */
 #ifndef BASE_MACHINE_H
 #define BASE_MACHINE_H
 
 #include "base/mem.h"
+
+/* "AMD EPYC 9B45", or what uname says: "aarch64". Returns text. */
+char *machine_processor(char *text, size_t size);
 
 /* Bytes that may still be taken without swapping: the kernel's MemAvailable or what the control
  * group leaves, whichever is less. 0 = unknown. */

@@ -8,6 +8,7 @@
 #include "cmd/libraries.h"
 #include "cmd/table.h"
 
+#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -44,11 +45,12 @@ static void list_libraries(struct table *t)
 static bool list_kernels(struct table *t, struct err *e)
 {
     const struct isa *chosen = isa_choose(e);
-    char note[64];
+    char note[64], name[256];
+    row(t, "kernels", "processor", machine_processor(name, sizeof(name)), "");
     for (int i = 0; chosen && i < ISA_COUNT; i++) {
         snprintf(note, sizeof(note), "%d floats a vector%s%s", isas[i].lanes,
                  isas[i].bf16 ? ", bf16" : "", &isas[i] == chosen ? "; chosen" : "");
-        row(t, i ? "" : "kernels", isas[i].name,
+        row(t, "", isas[i].name,
             isa_present(&isas[i]) ? "compiled, runs here" : "compiled, not here", note);
     }
     return chosen != NULL;
@@ -58,10 +60,14 @@ static void list_limits(struct table *t)
 {
     struct cgroup group = cgroup_limits("");
     char text[32], used[64];
+    cpu_set_t set;
     snprintf(text, sizeof(text), "%d", parallel_threads());
-    row(t, "threads", "to use", text, "the least of the two below");
+    row(t, "threads", "to use", text, "the least of the three below");
     snprintf(text, sizeof(text), "%ld", sysconf(_SC_NPROCESSORS_ONLN));
-    row(t, "", "processors", text, "online; the affinity mask may leave fewer");
+    row(t, "", "online", text, "");
+    if (sched_getaffinity(0, sizeof(set), &set) == 0)
+        snprintf(text, sizeof(text), "%d", CPU_COUNT(&set));
+    row(t, "", "affinity", text, "");
     snprintf(text, sizeof(text), "%.3g", group.cpus);
     row(t, "", "cgroup quota", group.cpus > 0 ? text : "none", "");
     row(t, "memory", "free", bytes_text(machine_memory_free(), text), "");

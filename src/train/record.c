@@ -1,4 +1,5 @@
 #include "train/record.h"
+#include "base/machine.h"
 
 #include "base/build.h"
 
@@ -111,36 +112,19 @@ void record_compare_config(struct train_config *now, struct train_config *stored
         }
 }
 
-/* "model name" of /proc/cpuinfo, or what uname says. */
-static void processor(char *text, size_t size, const struct utsname *u)
-{
-    char line[512];
-    snprintf(text, size, "%s", u->machine);
-    FILE *f = fopen("/proc/cpuinfo", "re");
-    while (f && fgets(line, sizeof(line), f))
-        if (strncmp(line, "model name", 10) == 0) {
-            const char *at = strchr(line, ':');
-            snprintf(text, size, "%.*s", at ? (int)strcspn(at + 2, "\n") : 0, at ? at + 2 : "");
-            break;
-        }
-    if (f)
-        fclose(f);
-}
-
 bool record_write_facts(const struct run *r, const struct facts *f, struct err *e)
 {
     struct utsname u;
     char cpu[256];
     struct json_writer w = {.lines = true};
     uname(&u);
-    processor(cpu, sizeof(cpu), &u);
     json_open(&w, NULL, '{');
     json_open(&w, "must_not_change", '{');
     for (int i = 0; i < f->n; i++)
         json_put_text(&w, f->at[i].name, f->at[i].text);
     json_close(&w, '}');
     json_open(&w, "machine", '{');
-    json_put_text(&w, "processor", cpu);
+    json_put_text(&w, "processor", machine_processor(cpu, sizeof(cpu)));
     json_put_int(&w, "processors", sysconf(_SC_NPROCESSORS_ONLN));
     json_put_text(&w, "system", u.sysname);
     json_put_text(&w, "release", u.release);
