@@ -79,12 +79,12 @@ static void join_facts(const struct progress_line *line, int room, char *text)
     }
 }
 
-/* The bar takes what the facts leave, the facts what the least bar leaves; the terminal's last
- * column stays free, or some would break the line. */
+/* The bar takes what the facts leave, the facts what the least bar leaves; three
+ * columns stay free: the ^C that a terminal shows must not break the line. */
 static void draw_terminal(struct progress *p, const struct progress_line *line, double share)
 {
     char facts[LINE_SIZE], percent[16];
-    int width = columns(p) - 1, label = utf8_columns(line->label);
+    int width = columns(p) - 3, label = utf8_columns(line->label);
     snprintf(percent, sizeof(percent), " %3.0f%%", 100 * share);
     int room = width - label - 1 - (int)strlen(percent), least = room < BAR_MIN ? 0 : BAR_MIN;
     join_facts(line, room - least, facts);
