@@ -2,6 +2,7 @@
  * of a direct convolution: bench/conv [own] [bf16] [cpu] [batch=16] [threads=2] [name ...]. Each
  * number is the median of the repeats; `own` leaves oneDNN out; `cpu` takes the process's own time,
  * for one thread on a machine that is not idle. */
+#include "backend/cpu/first.h"
 #include "backend/cpu/winograd.h"
 #include "base/mem.h"
 
@@ -21,12 +22,13 @@ struct layer {
 
 /* The 3x3 layers of the three cnn5 networks, VGG-19 and ResNet. */
 static const struct layer layers[] = {
-    {"a2", 32, 32, 128},    {"a3", 32, 32, 64},      {"a4", 32, 32, 32},
-    {"a5", 32, 32, 16},     {"b2", 32, 64, 128},     {"b3", 64, 128, 64},
-    {"b4", 128, 256, 32},   {"b5", 256, 512, 16},    {"c2", 512, 256, 128},
-    {"c3", 256, 128, 64},   {"c4", 128, 64, 32},     {"c5", 64, 32, 16},
-    {"vgg1", 64, 64, 224},  {"vgg2", 128, 128, 112}, {"vgg4", 512, 512, 28},
-    {"vgg5", 512, 512, 14}, {"res1", 64, 64, 56},    {"res4", 512, 512, 7},
+    {"a1", 3, 32, 256},      {"c1", 3, 512, 256},    {"a2", 32, 32, 128},
+    {"a3", 32, 32, 64},      {"a4", 32, 32, 32},     {"a5", 32, 32, 16},
+    {"b2", 32, 64, 128},     {"b3", 64, 128, 64},    {"b4", 128, 256, 32},
+    {"b5", 256, 512, 16},    {"c2", 512, 256, 128},  {"c3", 256, 128, 64},
+    {"c4", 128, 64, 32},     {"c5", 64, 32, 16},     {"vgg1", 64, 64, 224},
+    {"vgg2", 128, 128, 112}, {"vgg4", 512, 512, 28}, {"vgg5", 512, 512, 14},
+    {"res1", 64, 64, 56},    {"res4", 512, 512, 7},
 };
 
 static clockid_t clock_used = CLOCK_MONOTONIC;
@@ -130,6 +132,62 @@ static void own_layer(const struct isa *isa, const struct wino_shape *s, int n_t
         mem_free(all[i]);
 }
 
+/* -- own, first layer: 8-bit pixels in, no gradient of them -- */
+
+struct own_first {
+    const struct first_ops *ops;
+    struct first_conv conv;
+    int pass;
+};
+
+static void own_first_run(void *ctx)
+{
+    struct own_first *o = ctx;
+    (o->pass == 0 ? o->ops->forward : o->ops->grad)(&o->conv);
+}
+
+static void own_first_layer(const struct isa *isa, const struct wino_shape *s, int n_thread,
+                            double seconds[PASSES])
+{
+    size_t V = (size_t)isa->lanes, cells = (size_t)(s->n * s->h * s->w);
+    void *pixel = fill(cells * (size_t)s->c, false);
+    void *y = fill(cells * (((size_t)s->k + V - 1) / V * V) * (s->half ? 2 : 4), s->half);
+    float *weight = fill((size_t)(s->k * s->c * 9) * 4, false);
+    float *bias = fill((size_t)s->k * 4, false);
+    struct own_first o = {first_ops(isa),
+                          {.n = s->n,
+                           .c = s->c,
+                           .k = s->k,
+                           .h = s->h,
+                           .w = s->w,
+                           .oh = s->h,
+                           .ow = s->w,
+                           .kernel_h = 3,
+                           .kernel_w = 3,
+                           .stride_h = 1,
+                           .stride_w = 1,
+                           .pad_h = 1,
+                           .pad_w = 1,
+                           .half = s->half,
+                           .pixel = pixel,
+                           .scale = {0.017f, 0.017f, 0.017f},
+                           .weight = weight,
+                           .bias = bias,
+                           .y = y,
+                           .dy = y,
+                           .dweight = weight,
+                           .dbias = bias,
+                           .n_thread = n_thread,
+                           .n_shard = n_thread},
+                          0};
+    o.conv.scratch = fill(o.ops->scratch_bytes(&o.conv), false);
+    for (o.pass = 0; o.pass < PASSES; o.pass += 2)
+        seconds[o.pass] = median_s(own_first_run, &o);
+    void *all[] = {pixel, y, weight, bias, o.conv.scratch};
+    for (size_t i = 0; i < COUNT_OF(all); i++)
+        mem_free(all[i]);
+}
+
 /* -- oneDNN -- */
 
 static void ok(dnnl_status_t s, const char *what)
@@ -225,9 +283,10 @@ static void one_layer(const struct layer *l, const struct isa *isa, bool half, i
 {
     struct wino_shape s = {batch, l->c, l->k, l->size, l->size, half};
     double work = 18e-9 * s.n * (double)s.h * s.w * s.c * s.k, own[PASSES];
-    own_layer(isa, &s, n_thread, own);
+    bool first = s.c <= FIRST_MAX_C;
+    (first ? own_first_layer : own_layer)(isa, &s, n_thread, own);
     printf("%-5s %3d to %3d, %3d ", l->name, l->c, l->k, l->size);
-    for (int pass = 0; pass < PASSES; pass++) {
+    for (int pass = 0; pass < PASSES; pass += first ? 2 : 1) {
         printf(" %s %5.0f", pass_names[pass], work / own[pass]);
         if (!peer)
             continue;

@@ -158,11 +158,13 @@ static FORCE_INLINE void forward_pixels(int pixels, int width, int step, const s
     }
     x += first * step;
     for (int r = 0; r < j->a->kernel_h; r++, x += j->width)
-        for (int i = 0; i < j->taps; i++, u += PANEL) {
+        for (const float *at = x, *end = x + j->taps; at < end; at++, u += PANEL) {
+            /* or gcc carries what the next tap shares from one to the next, and spills */
+            __asm__("" : "+r"(at));
             vec u0 = vload(u), u1 = width == 2 ? vload(u + V) : u0;
 #pragma GCC unroll 16
             for (int p = 0; p < pixels; p++) {
-                vec v = vset(x[p * step + i]);
+                vec v = vset(at[p * step]);
                 acc[p][0] = vfma(v, u0, acc[p][0]);
                 if (width == 2)
                     acc[p][1] = vfma(v, u1, acc[p][1]);
@@ -230,18 +232,24 @@ static void forward_band(void *ctx, int task, int thread)
 
 /* -- the gradient of weights and bias -- */
 
-/* sums[tap][2V] += x[pixel * step + tap] * dy[pixel] over a row of n pixels. */
+/* sums[tap][2V] += x[pixel * step + tap] * dy[pixel] over a row of n pixels; the next row of dy
+ * comes nearer. */
 static FORCE_INLINE void grad_taps(int taps, int width, bool half, const float *x, int step,
                                    const void *dy, size_t block, int n, float *sums)
 {
     vec acc[TAPS][2];
     const float *full = dy;
     const uint16_t *halves = dy;
+    size_t element = half ? 2 : 4, row_bytes = (size_t)n * V * element;
 #pragma GCC unroll 16
     for (int i = 0; i < taps; i++)
         acc[i][0] = acc[i][1] = vset(0);
     for (size_t p = 0; p < (size_t)n * V; p += V, x += step) {
         vec d0 = half ? vload_bf16(halves + p) : vload(full + p), d1 = d0;
+        const char *next = half ? (const void *)(halves + p) : (const void *)(full + p);
+        __builtin_prefetch(next + row_bytes, 0, 2);
+        if (width == 2)
+            __builtin_prefetch(next + block * element + row_bytes, 0, 2);
         if (width == 2)
             d1 = half ? vload_bf16(halves + block + p) : vload(full + block + p);
 #pragma GCC unroll 16
