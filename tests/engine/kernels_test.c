@@ -18,7 +18,8 @@
 
 enum { N = 5, MAX_SEEN = 64 };
 
-/* The nodes between the input and the last, which is called y. X is the input's shape. */
+/* The nodes between the input and the last, which is called y. x is the input's shape; where it says
+ * u8, true or false, the input's gradient is not wanted. */
 struct row {
     const char *x, *nodes;
 };
@@ -41,6 +42,8 @@ static const struct row rows[] = {
     {"[3,31,18],'u8':true", PICTURE "{'op':'conv2d','name':'y','in':['n'],'out':64,'kernel':5,'pad':2}"},
     {"[3,31,18],'u8':true", PICTURE "{'op':'conv2d','name':'y','in':['n'],'out':64,'kernel':7,'pad':3,'stride':2}"},
     {"[3,24,40]", CONV("x", 33) BLOCK("c", "relu")},
+    {"[3,21,40],'u8':false", CONV("x", 24) BLOCK("c", "relu")},
+    {"[3,26,19],'u8':false", "{'op':'conv2d','name':'y','in':['x'],'out':40,'kernel':5,'pad':2}"},
     {"[1,20,20]", CONV("x", 8) BN ACT("b", "tanh") POOL},
     /* blocks, wide and narrow, odd planes */
     {"[32,16,16]", CONV("x", 64) BLOCK("c", "relu")},
@@ -133,6 +136,11 @@ static struct linnet_graph *graph_of(const struct row *r)
     return g;
 }
 
+static bool wants_dx(const struct row *r)
+{
+    return !strstr(r->x, "'u8'");
+}
+
 static float *segment(struct result *out, size_t count)
 {
     if (out->n + count > out->room) {
@@ -180,10 +188,10 @@ static void read_all(const struct plan *p, const struct graph *g, const struct w
 {
     struct err e = {0};
     const struct node *x = g->node[0], *y = g->node[g->n_node - 1];
-    const struct input_param *param = x->param;
     if (!plan_read(p, y, segment(out, shape_count(&y->out) * (size_t)n), &e))
         die(r, e.msg);
-    if (!param->u8 && !plan_read_grad(p, x, segment(out, shape_count(&x->out) * (size_t)n), &e))
+    if (wants_dx(r) &&
+        !plan_read_grad(p, x, segment(out, shape_count(&x->out) * (size_t)n), &e))
         die(r, e.msg);
     for (int i = 0; i < g->n_node; i++)
         for (int k = 0; k < g->node[i]->n_weight; k++) {
@@ -222,8 +230,7 @@ static void pass(const struct row *r, const char *device, int n_thread, enum dty
         die(r, e.msg);
     weights_init(w, 3);
     struct node *x = g->node[0], *y = g->node[g->n_node - 1];
-    const struct input_param *param = x->param;
-    struct node *keep[] = {y, NULL}, *want[] = {param->u8 ? NULL : x, NULL};
+    struct node *keep[] = {y, NULL}, *want[] = {wants_dx(r) ? x : NULL, NULL};
     struct plan_request request = {.graph = g,
                                    .max_n = N,
                                    .mode = MODE_TRAIN,
@@ -276,7 +283,9 @@ static double distance(const struct result *a, const struct result *b, int s, do
         square += x * x;
         square_apart += d * d;
     }
-    double floor = (rms ? 1e-2 : 1e-3) * largest; /* a bias before batch norm has no gradient */
+    if (most < 1e-4 * largest) /* a bias before batch norm: its true gradient is zero */
+        return apart < (rms ? 1e-2 : 1e-4) * largest ? 0 : apart / largest;
+    double floor = (rms ? 1e-2 : 1e-3) * largest;
     return rms ? sqrt(square_apart / (double)n) / fmax(sqrt(square / (double)n), floor)
                : apart / fmax(most, floor);
 }
