@@ -20,7 +20,7 @@ static struct image picture(int w, int h, bool noise)
     struct rng r = rng_at(1, RNG_TEST, (uint64_t)w, (uint64_t)h);
     assert_true(image_init(&im, w, h, &e));
     for (int i = 0; i < 3 * w * h; i++)
-        im.pixel[i] = noise ? (uint8_t)rng_u32(&r) : (uint8_t)(i / 3 % w + i / 3 / w + 40);
+        im.pixel[i] = (uint8_t)(noise ? rng_u32(&r) : (uint32_t)(i / 3 % w + i / 3 / w + 40));
     return im;
 }
 

@@ -367,7 +367,8 @@ static bool log_epoch(struct trainer *t, const struct epoch_report *r, struct er
     json_put_real(&clock, "seconds", r->seconds);
     json_put_real(&clock, "images_s", r->images_s);
     json_put_real(&clock, "wait_share", r->wait_share);
-    return add_row(&t->s.run->metrics, &w, e) & add_row(&t->s.run->timing, &clock, e);
+    bool ok = add_row(&t->s.run->metrics, &w, e);
+    return add_row(&t->s.run->timing, &clock, e) && ok;
 }
 
 /* Without a validation part the latest weights are the best. */

@@ -79,7 +79,9 @@ static inline void vstream(float *p, vec v)
 }
 static inline void vfence(void)
 {
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#if !defined(ISA_generic)
+    _mm_sfence();
+#endif
 }
 
 #endif
