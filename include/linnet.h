@@ -69,7 +69,7 @@ bool linnet_weights_get(const struct linnet_weights *w, const char *name, float 
 bool linnet_weights_set(struct linnet_weights *w, const char *name, const float *value,
                         size_t count, struct linnet_error *e);
 /* What the last backward pass left. */
-bool linnet_weights_grad(const struct linnet_weights *w, const char *name, float *out,
+bool linnet_weights_grad(const struct linnet_weights *w, const char *name, float *value,
                          size_t count, struct linnet_error *e);
 
 /* What to compute. Lists are NULL-ended names of nodes, or NULL; none outlives the call. */
@@ -109,12 +109,12 @@ bool linnet_plan_forward(struct linnet_plan *p, uint64_t step, struct linnet_err
 bool linnet_plan_seed(struct linnet_plan *p, const char *node, const float *data, float scale,
                       struct linnet_error *e);
 bool linnet_plan_backward(struct linnet_plan *p, struct linnet_error *e);
-bool linnet_plan_read(const struct linnet_plan *p, const char *node, float *out,
+bool linnet_plan_read(const struct linnet_plan *p, const char *node, float *value,
                       struct linnet_error *e);
-bool linnet_plan_read_grad(const struct linnet_plan *p, const char *node, float *out,
+bool linnet_plan_read_grad(const struct linnet_plan *p, const char *node, float *value,
                            struct linnet_error *e);
 /* Which element (h * W + w) won each window of a max-pool, (n, C, OH, OW). */
-bool linnet_plan_decisions(const struct linnet_plan *p, const char *node, int32_t *out,
+bool linnet_plan_decisions(const struct linnet_plan *p, const char *node, int32_t *winner,
                            struct linnet_error *e);
 size_t linnet_plan_bytes(const struct linnet_plan *p);
 /* Group i as a line: "conv1: normalize+conv2d, first_layer"; NULL past the end. */

@@ -12,7 +12,8 @@ static bool is_own(const char *key)
 }
 
 /* The members that are cnn5's options. */
-static bool options_of(const struct json *root, struct json *out, struct arena *a, struct err *e)
+static bool options_of(const struct json *root, struct json *out, struct arena *a,
+                       struct err *e)
 {
     struct json *item = arena_new(a, (size_t)root->n, sizeof(*item), e);
     const char **key = arena_new(a, (size_t)root->n, sizeof(*key), e);

@@ -174,7 +174,7 @@ static void test_random_crop_is_a_window(void **state)
 {
     (void)state;
     struct image src = picture(SIDE + 2, SIDE + 1);
-    uint8_t out[BYTES], window[BYTES];
+    uint8_t out[BYTES], window[BYTES] = {0};
     int seen[2][3] = {{0}};
     for (uint64_t s = 0; s < 60; s++) {
         int found = 0;

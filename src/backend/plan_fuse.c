@@ -245,8 +245,11 @@ static bool suits(struct plan *p, const struct plan_request *r, const struct nod
         g->in[i] = &in[i];
     }
     out.shape.dim[0] = p->max_n;
-    g->out = &out;
-    return !k->fits || k->fits(g);
+    g->out = &out; /* while it is judged; the plan's own values come later */
+    bool fits = !k->fits || k->fits(g);
+    memset(g->in, 0, sizeof(g->in));
+    g->out = NULL;
+    return fits;
 }
 
 /* The kernel that a record or profile names, or else the first of the table that fits. */

@@ -1,7 +1,7 @@
 /* What every row of every command must keep to. */
 int program_main(int argc, char **argv);
 #define main program_main /* main.c is the table of commands */
-#include "cmd/main.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cmd/main.c"     /* NOLINT(bugprone-suspicious-include) */
 #undef main
 #include "cmd/help.h"
 

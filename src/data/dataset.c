@@ -277,7 +277,7 @@ struct dataset *dataset_open(const struct dataset_config *cfg, enum part part, s
     struct scan s = {.d = d};
     bool ok =
         find_source(cfg->path)->read(&s, cfg, part, e) && order_classes(d, cfg->classes, e);
-    if (ok && !d->raw) /* what lies in memory is in order already */
+    if (ok && !d->raw && d->n_sample) /* what lies in memory is in order already */
         qsort(d->sample, (size_t)d->n_sample, sizeof(*d->sample), by_label_and_path);
     ok = ok && note_conflicts(d, e) && check_classes(d, cfg, e);
     if (ok)

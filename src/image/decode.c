@@ -51,7 +51,7 @@ bool decode_probe(const uint8_t *byte, size_t n, struct decode_info *info, struc
     const struct decoder *d = find(byte, n, e);
     if (!d)
         return false;
-    struct decode_info unused;
+    struct decode_info unused = {0};
     info = info ? info : &unused;
     *info = (struct decode_info){.format = d->name};
     return d->probe(byte, n, info, e);
@@ -64,7 +64,7 @@ bool decode_bytes(const uint8_t *byte, size_t n, int shrink, struct image *out,
     const struct decoder *d = find(byte, n, e);
     if (!d)
         return false;
-    struct decode_info unused;
+    struct decode_info unused = {0};
     info = info ? info : &unused;
     *info = (struct decode_info){.format = d->name};
     return d->decode(byte, n, shrink, out, info, e);
@@ -92,7 +92,7 @@ bool decode_file(const char *path, int shrink, struct image *out, struct decode_
                  struct err *e)
 {
     *out = (struct image){0};
-    struct decode_info unused;
+    struct decode_info unused = {0};
     info = info ? info : &unused;
     uint8_t *byte;
     size_t n;

@@ -14,16 +14,16 @@ enum filter_rule { FILTERS_SAME, FILTERS_DOUBLE, FILTERS_HALVE };
 enum dropout_where { DROPOUT_DENSE, DROPOUT_CONV, DROPOUT_BOTH };
 
 struct cnn5_config {
-    struct int_list filters;  /* one count (then filter_rule) or five */
-    int filter_rule;          /* enum filter_rule */
-    struct int_list kernel;   /* one odd size, or five */
-    int activation;           /* of the convolutions: enum activation */
+    struct int_list filters; /* one count (then filter_rule) or five */
+    int filter_rule;         /* enum filter_rule */
+    struct int_list kernel;  /* one odd size, or five */
+    int activation;          /* of the convolutions: enum activation */
     int dense_activation;
-    struct int_list dense;    /* neurons of each dense layer */
+    struct int_list dense; /* neurons of each dense layer */
     bool batch_norm;
-    double dropout;           /* probability; 0 = none */
-    int dropout_where;        /* enum dropout_where */
-    int64_t size;             /* input, pixels a side */
+    double dropout;    /* probability; 0 = none */
+    int dropout_where; /* enum dropout_where */
+    int64_t size;      /* input, pixels a side */
     double label_smoothing;
 };
 /* Rows over struct cnn5_config, ended by name == NULL: flags, YAML keys, sweep bounds. */
@@ -32,9 +32,9 @@ extern const struct option cnn5_options[];
 /* What the data and the request add to the architecture. */
 struct cnn5_input {
     int n_class;
-    bool u8;                     /* pictures as the loader gives them, else normalised floats */
-    float mean[3], std[3];       /* of u8 pictures, in 0..1 */
-    const float *class_weight;   /* (n_class), or NULL; outlives the graph */
+    bool u8;                   /* pictures as the loader gives them, else normalised floats */
+    float mean[3], std[3];     /* of u8 pictures, in 0..1 */
+    const float *class_weight; /* (n_class), or NULL; outlives the graph */
 };
 
 /* Nodes: "input", ("normalize"), conv1, bn1, act1, drop1, pool1 .. pool5, flatten, fc1, fcact1,

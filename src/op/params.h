@@ -18,12 +18,12 @@ struct normalize_param {
 
 /* "conv2d": torch.nn.Conv2d. weight (K, C/groups, R, S), bias (K). Square or not, all may differ. */
 struct conv2d_param {
-    int out;                   /* K, output channels */
+    int out; /* K, output channels */
     int kernel_h, kernel_w;
-    int stride_h, stride_w;    /* 0 = 1 */
+    int stride_h, stride_w; /* 0 = 1 */
     int pad_h, pad_w;
     int dilation_h, dilation_w; /* 0 = 1 */
-    int groups;                /* 0 = 1 */
+    int groups;                 /* 0 = 1 */
     bool no_bias;
 };
 

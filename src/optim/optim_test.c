@@ -48,7 +48,8 @@ static void set_options(const struct option *row, void *into, const char *given,
     assert_true(option_defaults(&table, 1, a, &e));
     char text[256];
     snprintf(text, sizeof(text), "%s", given);
-    for (char *at = strtok(text, " "); at; at = strtok(NULL, " ")) {
+    char *rest;
+    for (char *at = strtok_r(text, " ", &rest); at; at = strtok_r(NULL, " ", &rest)) {
         char *value = strchr(at, '=');
         *value++ = '\0';
         if (!option_set(&table, 1, at, value, a, &e))
@@ -159,8 +160,8 @@ static void resumes_bit_for_bit(void **state)
             memcpy(rest.slot[s], half.slot[s], BIG * sizeof(float));
         take_steps(&rest, &other, BIG, 7, STEPS, cfg.lr);
         assert_memory_equal(world.value, other.value, sizeof(world.value));
-        assert_memory_equal(&(double){optimiser_norm(&o, world.grad)},
-                            &(double){optimiser_norm(&rest, world.grad)}, sizeof(double));
+        double norm = optimiser_norm(&o, world.grad), again = optimiser_norm(&rest, world.grad);
+        assert_memory_equal(&norm, &again, sizeof(norm));
         optimiser_release(&o);
         optimiser_release(&half);
         optimiser_release(&rest);

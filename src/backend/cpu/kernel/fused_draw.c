@@ -37,7 +37,7 @@ ALWAYS struct block philox(const struct fused_draw *d, vecu c0)
 void ISA_NAME(fused_draw)(const struct fused_draw *d);
 void ISA_NAME(fused_draw)(const struct fused_draw *d)
 {
-    vecu block, phase;
+    vecu block = {0}, phase = {0};
     for (int l = 0; l < V; l++) {
         uint64_t i = d->first + (uint64_t)l * d->stride;
         block[l] = (uint32_t)(i / 4);
