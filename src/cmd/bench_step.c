@@ -22,6 +22,7 @@ struct bench {
     struct weights *weights;
     struct plan *plan;
     struct optimiser optimiser;
+    double lr;
     struct node *input, *target, *loss;
     uint8_t *pixel;
     float *label, *losses; /* (batch, CLASSES), (batch) */
@@ -71,17 +72,18 @@ static bool open_bench(struct bench *b, struct err *e)
                             .mean = {0.485F, 0.456F, 0.406F},
                             .std = {0.229F, 0.224F, 0.225F}};
     size_t n = (size_t)cfg->batch, side = (size_t)cfg->model.size;
-    struct optim_config adam = cfg->optim;
+    struct optim_config rule = cfg->optim;
     if (!(b->backend = backend_open(cfg->backend, (int)cfg->threads, e)) ||
         !(b->graph = graph_new(e)) || !cnn5_build(b->graph, &cfg->model, &in, e) ||
-        !(b->weights = weights_new(b->graph, e)) || !optim_resolve(&adam, e) ||
-        !optimiser_init(&b->optimiser, &adam, b->backend, b->graph, NULL, e) ||
+        !(b->weights = weights_new(b->graph, e)) || !optim_resolve(&rule, e) ||
+        !optimiser_init(&b->optimiser, &rule, b->backend, b->graph, NULL, e) ||
         !(b->pixel = mem_new(n, side * side * 3, e)) ||
         !(b->label = mem_new(n * CLASSES, sizeof(float), e)) ||
         !(b->losses = mem_new(n, sizeof(float), e)) ||
         !(b->seconds = mem_new((size_t)cfg->steps, sizeof(double), e)) ||
         !(b->mean_loss = mem_new((size_t)(cfg->warm + cfg->steps), sizeof(double), e)))
         return false;
+    b->lr = rule.lr;
     b->input = graph_find(b->graph, "input");
     b->target = graph_find(b->graph, "target");
     b->loss = graph_find(b->graph, "loss");
@@ -128,7 +130,7 @@ static bool step(struct bench *b, int i, struct err *e)
         !plan_seed(b->plan, b->loss, NULL, 1.0F / (float)n, e) ||
         !plan_backward(b->plan, NULL, NULL, e))
         return false;
-    optimiser_step(&b->optimiser, b->weights, b->weights->grad, b->cfg->optim.lr, 1);
+    optimiser_step(&b->optimiser, b->weights, b->weights->grad, b->lr, 1);
     if (!plan_read(b->plan, b->loss, b->losses, e))
         return false;
     for (int k = 0; k < n; k++)

@@ -140,9 +140,9 @@ static void damage(const char *pattern, long offset, bool cut)
     } else {
         FILE *f = fopen(g.gl_pathv[0], "r+b");
         assert_non_null(f);
-        fseek(f, offset, SEEK_SET);
+        assert_int_equal(fseek(f, offset, SEEK_SET), 0);
         int byte = fgetc(f);
-        fseek(f, offset, SEEK_SET);
+        assert_int_equal(fseek(f, offset, SEEK_SET), 0);
         fputc(byte ^ 1, f);
         fclose(f);
     }

@@ -129,7 +129,7 @@ static bool take_lines(const struct dataset *d, const char *path, char *text,
                        const struct named *order, uint8_t *seen, uint8_t *in_val, struct err *e)
 {
     char *rest = text, *line = strsep(&rest, "\n");
-    if (!line || strcmp(line, header))
+    if (!line || strcmp(line, header) != 0)
         return err_set(e, ERR_DATA, "%s: not a split file (its first line is not \"%s\")", path,
                        header);
     for (int number = 2; (line = strsep(&rest, "\n")); number++)

@@ -99,7 +99,7 @@ static void every_format_reads_as_pillow_reads_it(void **state)
         struct decode_info info;
         if (!decode_file(path_of(p->name), 1, &im, &info, &e))
             fail_msg("%s", e.msg);
-        if (strcmp(info.format, p->format) || info.notes != p->notes || im.w != p->w ||
+        if (strcmp(info.format, p->format) != 0 || info.notes != p->notes || im.w != p->w ||
             im.h != p->h || info.w != p->w || info.h != p->h)
             fail_msg("%s: %s, %d x %d, notes %#x", p->name, info.format, im.w, im.h,
                      info.notes);

@@ -114,6 +114,7 @@ class Weights(Owned):
 
     def __init__(self, graph, seed=1):
         super().__init__(graph.lib, graph.lib.call("weights_new", graph.handle, c.c_uint64(seed)))
+        self.graph = graph  # its nodes are read for as long as the weights live
         self.shape, self.trained, t = {}, {}, Tensor()
         while self.lib.plain("weights_at", self.handle, c.c_int(len(self.shape)), c.byref(t)):
             self.shape[t.name.decode()] = t.shape

@@ -91,7 +91,7 @@ ALWAYS vmask veq(vec a, vec b)
 }
 ALWAYS vmask vnan(vec a)
 {
-    return a != a;
+    return a != a; /* NOLINT(misc-redundant-expression): true of NaN alone */
 }
 ALWAYS vmask vge_int(vecu a, uint32_t b)
 {
