@@ -13,6 +13,8 @@ import tempfile
 import time
 
 SIZE, BATCH, FILTERS, DENSE = 128, 32, (32, 64, 128, 256, 512), 64
+PLAIN = ["--optimiser", "adam", "--lr", "1e-3", "--schedule", "constant", "--weight-decay", "0", "--ema",
+         "0", "--label-smoothing", "0", "--crop", "centre", "--crop-side", "1", "--normalise", "data"]
 
 
 def load(root):
@@ -92,7 +94,7 @@ def linnet_run(program, root, seed, epochs):
     subprocess.run([program, "train", root, "--out", os.path.join(out, "run"), "--seed", str(seed),
                     "--epochs", str(epochs), "--size", str(SIZE), "--batch", str(BATCH),
                     "--filters", ",".join(map(str, FILTERS)), "--dense", str(DENSE),
-                    "--recipe", "plain"], check=True)
+                    *PLAIN], check=True)
     accuracy = []
     with open(os.path.join(out, "run", "metrics.jsonl")) as lines:
         for line in lines:

@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""From process start to the first training step on a cached set: under 0.5 s, the median of five.
+
+    python bench/start.py [--data DIR] [--linnet build/release/linnet]
+
+The whole process with --stop-at 1 is timed, saving included: an upper bound of the first step.
+"""
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+here = os.path.dirname(os.path.abspath(__file__))
+LIMIT, RUNS = 0.5, 5
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    p.add_argument("--data", default=os.path.join(here, "../../shared/data/imagenette/train"))
+    p.add_argument("--linnet", default=os.path.join(here, "../build/release/linnet"))
+    args = p.parse_args()
+    if not os.path.isdir(args.data):
+        print("skipped: no ../shared/data/imagenette")
+        return 0
+    with tempfile.TemporaryDirectory(prefix="linnet-start-") as home:
+        def run(name, *extra):
+            start = time.perf_counter()
+            subprocess.run([args.linnet, "train", args.data, "--out", os.path.join(home, name),
+                            "--cache-dir", os.path.join(home, "cache"), "--threads", "2",
+                            *extra], check=True, capture_output=True)
+            return time.perf_counter() - start
+        run("fill", "--epochs", "1")
+        took = [run(f"run{i}", "--stop-at", "1") for i in range(RUNS)]
+    median = statistics.median(took)
+    print(f"start to first step {median:.3f} s ({min(took):.3f} .. {max(took):.3f}), "
+          f"needs {LIMIT} s  {'ok' if median < LIMIT else 'BELOW'}")
+    return median >= LIMIT
+
+
+if __name__ == "__main__":
+    sys.exit(main())
