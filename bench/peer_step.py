@@ -38,6 +38,7 @@ def parse():
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--warm", type=int, default=1)
     p.add_argument("--steps", type=int, default=3)
+    p.add_argument("--lr", type=float, default=2e-5)
     p.add_argument("--weights", help="a .npz of the initial state_dict")
     return p.parse_args()
 
@@ -64,7 +65,7 @@ def main():
     if args.layout == "channels_last":
         net = net.to(memory_format=torch.channels_last)
         x = x.to(memory_format=torch.channels_last)
-    adam = torch.optim.Adam(net.parameters(), lr=1e-3)
+    adam = torch.optim.Adam(net.parameters(), lr=args.lr)
     run = torch.compile(net) if args.compile else net
     seconds, losses, peak = [], [], 0.0
     for _ in range(args.warm + args.steps):
