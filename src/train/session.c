@@ -12,7 +12,8 @@ enum { SPARE_BYTES = 64 << 20 };
 bool precision_choose(const struct backend *b, int precision, enum dtype *out, struct err *e)
 {
     bool can = b->isa && b->isa->bf16;
-    *out = precision == PRECISION_BF16 ? DTYPE_BF16 : DTYPE_F32;
+    bool bf16 = precision == PRECISION_BF16 || (precision == PRECISION_AUTO && can);
+    *out = bf16 ? DTYPE_BF16 : DTYPE_F32;
     return precision != PRECISION_BF16 || can ||
            err_set(e, ERR_DEVICE,
                    "--precision bf16: this processor (%s) has no bf16 instructions; use fp32",
