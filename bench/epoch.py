@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
 """One epoch from files, 128 px, cold and cached, Linnet and PyTorch: at least 4 times as fast in both.
 
-    python bench/epoch.py [--data DIR] [--linnet build/release/linnet]
+    python bench/epoch.py [--data DIR] [--build build/release]
 
 Ours is the wall time of the whole process. PyTorch's leaves out its imports; its cached row is its second epoch.
 """
-import argparse
 import os
 import subprocess
 import sys
 import tempfile
 import time
 
-here = os.path.dirname(os.path.abspath(__file__))
+from learning import PLAIN, cnn5, split
+from pictures import options
+
 NEED = 4
 
 
@@ -20,7 +21,6 @@ def peer(root):
     import numpy
     import torch
     from torchvision import datasets, transforms as T
-    from learning import cnn5, split
     torch.set_num_threads(2)
     norm = [T.ToTensor(), T.Normalize((.485, .456, .406), (.229, .224, .225))]
     crop = [T.Resize(128), T.CenterCrop(128)]
@@ -49,14 +49,7 @@ def peer(root):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    p.add_argument("--data", default=os.path.join(here, "../../shared/data/imagenette/train"))
-    p.add_argument("--linnet", default=os.path.join(here, "../build/release/linnet"))
-    args = p.parse_args()
-    if not os.path.isdir(args.data):
-        print("skipped: no ../shared/data/imagenette")
-        return 0
-    from learning import PLAIN
+    args = options(__doc__)
     ours = []
     with tempfile.TemporaryDirectory(prefix="linnet-epoch-") as home:
         for name in ("cold", "cached"):

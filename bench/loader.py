@@ -8,7 +8,6 @@ Linnet's first epoch decodes and fills a fresh cache, its second reads that; PyT
 2x in the first epoch, 15x from the cache.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -16,7 +15,8 @@ import sys
 import tempfile
 import time
 
-here = os.path.dirname(os.path.abspath(__file__))
+from pictures import options
+
 SIZE, BATCH, NEED = 256, 32, {"first epoch": 2, "from the cache": 15}
 
 
@@ -40,13 +40,7 @@ def peer(root):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    p.add_argument("--data", default=os.path.join(here, "../../shared/data/imagenette/train"))
-    p.add_argument("--build", default=os.path.join(here, "../build/release"))
-    args = p.parse_args()
-    if not os.path.isdir(args.data):
-        print("skipped: no ../shared/data/imagenette")
-        return 0
+    args = options(__doc__)
     with tempfile.TemporaryDirectory(prefix="linnet-loader-") as home:
         done = subprocess.run([os.path.join(args.build, "bench", "loader"), args.data, home, str(SIZE),
                                str(BATCH), "2"], check=True, capture_output=True, text=True)

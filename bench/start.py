@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 """From process start to the first training step on a cached set: under 0.5 s, the median of five.
 
-    python bench/start.py [--data DIR] [--linnet build/release/linnet]
+    python bench/start.py [--data DIR] [--build build/release]
 
 The whole process with --stop-at 1 is timed, saving included: an upper bound of the first step.
 """
-import argparse
 import os
 import statistics
 import subprocess
@@ -13,18 +12,13 @@ import sys
 import tempfile
 import time
 
-here = os.path.dirname(os.path.abspath(__file__))
+from pictures import options
+
 LIMIT, RUNS = 0.5, 5
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    p.add_argument("--data", default=os.path.join(here, "../../shared/data/imagenette/train"))
-    p.add_argument("--linnet", default=os.path.join(here, "../build/release/linnet"))
-    args = p.parse_args()
-    if not os.path.isdir(args.data):
-        print("skipped: no ../shared/data/imagenette")
-        return 0
+    args = options(__doc__)
     with tempfile.TemporaryDirectory(prefix="linnet-start-") as home:
         def run(name, *extra):
             start = time.perf_counter()

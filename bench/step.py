@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A training step of cnn5, PyTorch and Linnet in turn, two threads on both sides: the issue's table.
+"""A training step of cnn5, PyTorch and Linnet in turn, two threads on both sides.
 
     python bench/step.py [--configs a,b,c] [--rounds 3] [--precision fp32,bf16] [--compile]
                          [--linnet build/release/linnet]
