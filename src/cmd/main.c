@@ -1,4 +1,5 @@
 /* The table of commands, in the order in which --help tells of them. */
+#include "base/parallel.h"
 #include "cmd/command.h"
 
 extern const struct command command_train;
@@ -32,5 +33,6 @@ const struct command *const commands[] = {
 
 int main(int argc, char **argv)
 {
+    parallel_settle(argv);
     return dispatch(argc, argv);
 }
