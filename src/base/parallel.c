@@ -30,7 +30,8 @@ int parallel_threads(void)
 
 void parallel_settle(char **argv)
 {
-    char program[PATH_MAX]; /* by its own path: a process is listed by the name it was started by */
+    char program
+        [PATH_MAX]; /* by its own path: a process is listed by the name it was started by */
     if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
         return;
     ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);

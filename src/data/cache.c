@@ -29,7 +29,7 @@ struct cache {
     pthread_mutex_t lock;
     const uint8_t *index_map, *pack_map;
     size_t pack_map_bytes;
-    uint64_t writing; /* bytes of PACK that the disk was told to write */
+    uint64_t writing;  /* bytes of PACK that the disk was told to write */
     uint32_t n_record; /* read so far */
     uint8_t *state;    /* (state_room) enum state of each */
     uint32_t state_room;
