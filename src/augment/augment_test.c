@@ -201,7 +201,7 @@ static void test_check(void **state)
     struct augment_config cfg = {.crop_scale_min = 0.5, .crop_scale_max = 0.2};
     assert_false(augment_check(&cfg, &e));
     assert_int_equal(e.kind, ERR_USAGE);
-    assert_string_equal(e.msg, "crop_scale_min 0.5 is above crop_scale_max 0.2");
+    assert_string_equal(e.msg, "--crop-scale-min 0.5 is above --crop-scale-max 0.2");
     cfg.crop_scale_max = 1;
     assert_true(augment_check(&cfg, &e));
 }

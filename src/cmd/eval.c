@@ -327,7 +327,8 @@ const struct command command_eval = {
     .summary = "how good a trained model is on the test part",
     .about =
         "RUN is a run directory (its best model is taken) or a model file; DIR the data set,\n"
-        "when it is not the run's own. Nothing else opens the test part.",
+        "when it is not the run's own. Of what trains and chooses, nothing opens the test "
+        "part.",
     .min_operand = 1,
     .max_operand = 2,
     .config_size = sizeof(struct config),

@@ -158,8 +158,8 @@ static bool print_curve(struct session *s, struct err *e)
     return true;
 }
 
-static bool train(struct session *s, const struct config *c, const char *out,
-                  struct train_view *view, struct err *e)
+static bool train_on(struct session *s, const struct config *c, const char *out,
+                     struct train_view *view, struct err *e)
 {
     struct trainer *t = s->trainer;
     if (s->resumed)
@@ -170,6 +170,18 @@ static bool train(struct session *s, const struct config *c, const char *out,
     train_view_close(view);
     run_log(&s->run, "%s at step %" PRId64 "%s%s", trainer_done(t) ? "finished" : "stopped",
             t->step, ok ? "" : ": ", ok ? "" : e->msg);
+    return ok;
+}
+
+static bool train(struct session *s, const struct config *c, const char *out,
+                  struct train_view *view, struct err *e)
+{
+    struct trainer *t = s->trainer;
+    bool over = s->resumed && trainer_done(t), ok = true;
+    if (over)
+        printf("%s: was finished, at step %" PRId64 "\n", out, t->step);
+    else
+        ok = train_on(s, c, out, view, e);
     if (ok && trainer_done(t) && t->best_epoch > 0 && t->s.val)
         printf("best: epoch %" PRId64 ", validation accuracy %.2f %%; linnet eval %s\n",
                t->best_epoch, 100 * t->best_accuracy, out);
