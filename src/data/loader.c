@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { N_SLOT = 3, CHANNELS = 3, LOWEST_PRIORITY = 19 };
+enum { N_SLOT = 3, CHANNELS = 3, LOW_PRIORITY = 10 };
 
 /* One batch in the ring; batch number b of the stream lies in slot b % N_SLOT. */
 struct slot {
@@ -208,7 +208,7 @@ static void *run_thread(void *ctx)
     struct loader *l = ctx;
     struct job job;
     /* Of this thread alone (Linux); refused where a sandbox forbids it, and harmless then. */
-    setpriority(PRIO_PROCESS, (id_t)gettid(), LOWEST_PRIORITY);
+    setpriority(PRIO_PROCESS, (id_t)gettid(), LOW_PRIORITY);
     pthread_mutex_lock(&l->lock);
     while (!l->stop) {
         if (claim(l, -1, &job))
