@@ -2,8 +2,9 @@
  * of epoch k depends only on (seed, k, i): the stream is the same for any number of threads.
  *
  * The threads run at a low priority: they take what computing leaves, and all of it while the
- * trainer waits (not the lowest: other programs would then stop them); the waiting trainer decodes too. Nothing is allocated for a batch but decoded
- * pictures. All pictures start from data/picture.h's rule, whether cached, evaluated or trained. */
+ * trainer waits; the waiting trainer decodes too. (At the lowest other programs would stop them.)
+ * Nothing is allocated for a batch but decoded pictures. All pictures start from data/picture.h's
+ * rule, whether cached, evaluated or trained. */
 #ifndef DATA_LOADER_H
 #define DATA_LOADER_H
 
