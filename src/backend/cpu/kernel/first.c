@@ -1,18 +1,29 @@
 /* The first convolution. Rows of the picture are turned into float, normalised, zero-padded and
- * interleaved (x, channel), so that the taps of one kernel row are kernel_w * C floats in a run; a
- * band of them stays in the near caches while all output channels are computed from it. */
+ * interleaved (x, channel), so that the taps of one kernel row are kernel_w * C numbers in a run; a
+ * band of them stays in the near caches while all output channels are computed from it. With bf16
+ * activations the row and the weights are bf16 too, and one instruction multiplies pairs: of
+ * neighbouring taps forward, of neighbouring pixels for the gradient. Sums are fp32. */
 #include "backend/cpu/first.h"
 #include "backend/cpu/kernel/shards.h"
 #include "backend/cpu/vmask.h"
 #include "base/parallel.h"
 
+#include <assert.h>
+
+#if defined(ISA_avx512bf16)
+enum { HAS_PAIRS = 1 };
+#else
+enum { HAS_PAIRS = 0 };
+#endif
+
 enum {
     PANEL = 2 * V,
-    PIXELS = V == 16 ? 14 : 6, /* x 2 accumulators */
-    TAPS = V == 16 ? 12 : 6,   /* x 2 accumulators */
-    BAND = 8,                  /* output rows */
-    GRAD_PANELS = 4,           /* of output channels, a task of the gradient */
-    STREAM_BYTES = 16 << 20,   /* outputs beyond the last caches go around them */
+    PIXELS = V == 16 ? 14 : 6,        /* x 2 accumulators */
+    FIRST_MAX_STEP = 2 * FIRST_MAX_C, /* numbers from a pixel to the next */
+    TAPS = V == 16 ? 12 : 6,          /* x 2 accumulators */
+    BAND = 8,                         /* output rows */
+    GRAD_PANELS = 4,                  /* of output channels, a task of the gradient */
+    STREAM_BYTES = 16 << 20,          /* outputs beyond the last caches go around them */
 };
 
 /* Sizes in floats. */
@@ -25,7 +36,7 @@ struct job {
     size_t rows;          /* a thread's buffer */
     float *scale, *shift; /* (w, c) */
     float *u, *bias, *shards, *rows_at;
-    bool stream;
+    bool stream, pairs;
 };
 
 extern const struct first_ops ISA_NAME(first);
@@ -41,7 +52,8 @@ static struct job job_of(const struct first_conv *a)
     j.panels = (a->k + PANEL - 1) / PANEL;
     j.k_blocks = (a->k + V - 1) / V;
     j.taps = a->kernel_w * a->c;
-    j.width = (int)lines((size_t)((a->ow - 1) * a->stride_w + a->kernel_w) * (size_t)a->c);
+    /* a last pair of taps may begin in the row and end behind it */
+    j.width = (int)lines((size_t)((a->ow - 1) * a->stride_w + a->kernel_w) * (size_t)a->c + 1);
     j.bands = (a->oh + BAND - 1) / BAND;
     j.k_parts = (j.panels + GRAD_PANELS - 1) / GRAD_PANELS;
     j.panel = (size_t)(a->kernel_h * j.taps) * PANEL;
@@ -53,6 +65,8 @@ static struct job job_of(const struct first_conv *a)
     j.bias = j.u + (size_t)j.panels * j.panel;
     j.shards = j.bias + j.panels * PANEL;
     j.rows_at = j.shards + j.sums * (size_t)a->n_shard;
+    assert(HAS_PAIRS || !a->half);
+    j.pairs = a->half;
     size_t element = a->half ? 2 : 4;
     j.stream = (size_t)a->n * (size_t)j.k_blocks * V * (size_t)(a->oh * a->ow) * element >
                STREAM_BYTES;
@@ -99,16 +113,56 @@ static void fill_row(const struct job *j, int picture, int y, float *row)
     }
 }
 
+/* bf16 of a, and of b above it. */
+static FORCE_INLINE vecu pair_of(vec a, vec b)
+{
+    _Alignas(64) uint16_t half[2][V];
+    vstore_bf16(half[0], a);
+    vstore_bf16(half[1], b);
+    return __builtin_convertvector(*(const vechalf *)half[0], vecu) |
+           __builtin_convertvector(*(const vechalf *)half[1], vecu) << 16;
+}
+
+/* In place: to bf16, or with `apart` to pairs of a number and the one so far to its right. */
+static void pair_row(const struct job *j, float *row, int apart)
+{
+    float end[V + FIRST_MAX_STEP] = {0};
+    memcpy(end, row + j->width - V, V * sizeof(float));
+    for (int i = 0; i < j->width; i += V) {
+        const float *right = i + V < j->width ? row + i + apart : end + apart;
+        if (apart)
+            *(vecu *)(row + i) = pair_of(vload(row + i), vloadu(right));
+        else
+            vstore_bf16((uint16_t *)row + i, vload(row + i));
+    }
+}
+
 /* The rows under output rows from `first` on, `count` of them. */
-static void fill_band(const struct job *j, int picture, int first, int count, float *rows)
+static void fill_band(const struct job *j, int picture, int first, int count, int apart,
+                      float *rows)
 {
     int n = (count - 1) * j->a->stride_h + j->a->kernel_h;
-    for (int i = 0; i < n; i++)
-        fill_row(j, picture, first * j->a->stride_h - j->a->pad_h + i,
-                 rows + (size_t)i * (size_t)j->width);
+    for (int i = 0; i < n; i++, rows += j->width) {
+        fill_row(j, picture, first * j->a->stride_h - j->a->pad_h + i, rows);
+        if (j->pairs)
+            pair_row(j, rows, apart);
+    }
 }
 
 /* -- forward -- */
+
+/* In place: the taps of a kernel row to pairs, the last one alone when they are odd. */
+static void pack_pairs(const struct job *j, float *u)
+{
+    float *to = u;
+    for (int r = 0; r < j->a->kernel_h; r++)
+        for (int i = 0; i < j->taps; i += 2, to += PANEL)
+            for (int lane = 0; lane < PANEL; lane += V) {
+                const float *tap = u + (r * j->taps + i) * PANEL + lane;
+                *(vecu *)(to + lane) =
+                    pair_of(vload(tap), i + 1 < j->taps ? vload(tap + PANEL) : vset(0));
+            }
+}
 
 static void pack(void *ctx, int panel, int thread)
 {
@@ -116,16 +170,18 @@ static void pack(void *ctx, int panel, int thread)
     const struct first_conv *a = j->a;
     (void)thread;
     int n = a->kernel_h * j->taps;
+    float *u = j->u + (size_t)panel * j->panel;
     for (int lane = 0; lane < PANEL; lane++) {
         int k = panel * PANEL + lane;
         j->bias[k] = a->bias && k < a->k ? a->bias[k] : 0;
-        float *u = j->u + (size_t)panel * j->panel + lane;
         for (int i = 0; i < n; i++) {
             int c = i % a->c, tap = i / a->c; /* (y, x) of the kernel */
-            u[i * PANEL] =
+            u[i * PANEL + lane] =
                 k < a->k ? a->weight[(k * a->c + c) * a->kernel_h * a->kernel_w + tap] : 0;
         }
     }
+    if (j->pairs)
+        pack_pairs(j, u);
 }
 
 /* Where a panel's outputs go: a row of pixels in one or two vectors of channels. */
@@ -145,31 +201,51 @@ static FORCE_INLINE void put(const struct target *t, size_t at, vec v)
         vstore((float *)t->y + at, v);
 }
 
-/* `pixels` outputs in a row; x: the buffer's row under the first one, `step` floats a pixel. */
-static FORCE_INLINE void forward_pixels(int pixels, int width, int step, const struct job *j,
-                                        const float *x, const float *u, const float *bias,
-                                        const struct target *t, int first)
+/* What a multiplication takes from a row: a float or a pair of bf16, in every lane. */
+static FORCE_INLINE vec spread(bool pairs, const char *x)
 {
+    uint32_t pair;
+    memcpy(&pair, x, sizeof(pair));
+    return pairs ? (vec)((vecu){0} + pair) : vset(*(const float *)x);
+}
+
+static FORCE_INLINE vec add_product(bool pairs, vec x, vec u, vec sum)
+{
+#if defined(ISA_avx512bf16)
+    if (pairs)
+        return (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)u);
+#endif
+    (void)pairs;
+    return vfma(x, u, sum);
+}
+
+/* `pixels` outputs in a row; x: the buffer's row under the first one, `step` numbers a pixel. */
+static FORCE_INLINE void forward_pixels(bool pairs, int pixels, int width, int step,
+                                        const struct job *j, const float *x, const float *u,
+                                        const float *bias, const struct target *t, int first)
+{
+    int size = pairs ? 2 : 4;
     vec acc[PIXELS][2];
 #pragma GCC unroll 16
     for (int p = 0; p < pixels; p++) {
         acc[p][0] = vload(bias);
         acc[p][1] = vload(bias + V);
     }
-    x += first * step;
-    for (int r = 0; r < j->a->kernel_h; r++, x += j->width)
-        for (const float *at = x, *end = x + j->taps; at < end; at++, u += PANEL) {
+    for (int r = 0; r < j->a->kernel_h; r++, x += j->width) {
+        const char *at = (const char *)x + first * step * size, *end = at + j->taps * size;
+        for (; at < end; at += 4, u += PANEL) {
             /* or gcc carries what the next tap shares from one to the next, and spills */
             __asm__("" : "+r"(at));
             vec u0 = vload(u), u1 = width == 2 ? vload(u + V) : u0;
 #pragma GCC unroll 16
             for (int p = 0; p < pixels; p++) {
-                vec v = vset(at[p * step]);
-                acc[p][0] = vfma(v, u0, acc[p][0]);
+                vec v = spread(pairs, at + p * step * size);
+                acc[p][0] = add_product(pairs, v, u0, acc[p][0]);
                 if (width == 2)
-                    acc[p][1] = vfma(v, u1, acc[p][1]);
+                    acc[p][1] = add_product(pairs, v, u1, acc[p][1]);
             }
         }
+    }
 #pragma GCC unroll 16
     for (int p = 0; p < pixels; p++) {
         put(t, (size_t)(first + p) * V, acc[p][0]);
@@ -179,33 +255,45 @@ static FORCE_INLINE void forward_pixels(int pixels, int width, int step, const s
 }
 
 /* One output row; the last group of pixels overlaps the one before. */
-static FORCE_INLINE void forward_row(int width, int step, const struct job *j, const float *x,
-                                     const float *u, const float *bias, const struct target *t)
+static FORCE_INLINE void forward_row(bool pairs, int width, int step, const struct job *j,
+                                     const float *x, const float *u, const float *bias,
+                                     const struct target *t)
 {
     int n = j->a->ow;
     for (int p = 0; p < n; p += n < PIXELS ? 1 : PIXELS) {
         if (n < PIXELS)
-            forward_pixels(1, width, step, j, x, u, bias, t, p);
+            forward_pixels(pairs, 1, width, step, j, x, u, bias, t, p);
         else
-            forward_pixels(PIXELS, width, step, j, x, u, bias, t,
+            forward_pixels(pairs, PIXELS, width, step, j, x, u, bias, t,
                            p + PIXELS > n ? n - PIXELS : p);
     }
 }
 
-static void forward_any(int width, const struct job *j, const float *x, const float *u,
-                        const float *bias, const struct target *t)
+static FORCE_INLINE void forward_steps(bool pairs, int width, const struct job *j,
+                                       const float *x, const float *u, const float *bias,
+                                       const struct target *t)
 {
 #define STEP(n)                                                                                \
     case n:                                                                                    \
-        if (width == 2)                                                                        \
-            forward_row(2, n, j, x, u, bias, t);                                               \
-        else                                                                                   \
-            forward_row(1, n, j, x, u, bias, t);                                               \
+        forward_row(pairs, width, n, j, x, u, bias, t);                                        \
         break;
     switch (j->a->stride_w * j->a->c) {
         STEP(1) STEP(2) STEP(3) STEP(4) STEP(6) STEP(8)
     }
 #undef STEP
+}
+
+static void forward_any(int width, const struct job *j, const float *x, const float *u,
+                        const float *bias, const struct target *t)
+{
+    if (HAS_PAIRS && j->pairs && width == 2)
+        forward_steps(true, 2, j, x, u, bias, t);
+    else if (HAS_PAIRS && j->pairs)
+        forward_steps(true, 1, j, x, u, bias, t);
+    else if (width == 2)
+        forward_steps(false, 2, j, x, u, bias, t);
+    else
+        forward_steps(false, 1, j, x, u, bias, t);
 }
 
 static void forward_band(void *ctx, int task, int thread)
@@ -216,7 +304,7 @@ static void forward_band(void *ctx, int task, int thread)
     int count = a->oh - first < BAND ? a->oh - first : BAND;
     float *rows = j->rows_at + (size_t)thread * j->rows;
     size_t plane = (size_t)a->oh * (size_t)a->ow * V;
-    fill_band(j, picture, first, count, rows);
+    fill_band(j, picture, first, count, 0, rows);
     for (int panel = 0; panel < j->panels; panel++)
         for (int i = 0; i < count; i++) {
             size_t block = (size_t)picture * (size_t)j->k_blocks + (size_t)panel * 2;
@@ -232,32 +320,42 @@ static void forward_band(void *ctx, int task, int thread)
 
 /* -- the gradient of weights and bias -- */
 
-/* sums[tap][2V] += x[pixel * step + tap] * dy[pixel] over a row of n pixels; the next row of dy
- * comes nearer. */
-static FORCE_INLINE void grad_taps(int taps, int width, bool half, const float *x, int step,
-                                   const void *dy, size_t block, int n, float *sums)
+/* A vector of floats, or two pixels' bf16 as pairs; the last pixel of an odd row has zeros beside it. */
+static FORCE_INLINE vec load_pixels(bool pairs, const void *dy, bool two)
+{
+    if (!pairs)
+        return vload(dy);
+    const uint16_t *half = dy;
+    vecu a = __builtin_convertvector(*(const vechalf *)half, vecu);
+    vecu b = two ? __builtin_convertvector(*(const vechalf *)(half + V), vecu) : (vecu){0};
+    return (vec)(a | b << 16);
+}
+
+/* sums[tap][2V] += x[pixel * step + tap] * dy[pixel] over a row of n pixels, one or a pair at a time;
+ * the next row of dy comes nearer. block: bytes to the second vector's plane. */
+static FORCE_INLINE void grad_taps(int taps, int width, bool pairs, const float *x, int step,
+                                   const char *dy, size_t block, int n, float *sums)
 {
     vec acc[TAPS][2];
-    const float *full = dy;
-    const uint16_t *halves = dy;
-    size_t element = half ? 2 : 4, row_bytes = (size_t)n * V * element;
+    int pixels = pairs ? 2 : 1;
+    size_t pixel_bytes = V * (pairs ? 2 : 4), row_bytes = (size_t)n * pixel_bytes;
 #pragma GCC unroll 16
     for (int i = 0; i < taps; i++)
         acc[i][0] = acc[i][1] = vset(0);
-    for (size_t p = 0; p < (size_t)n * V; p += V, x += step) {
-        vec d0 = half ? vload_bf16(halves + p) : vload(full + p), d1 = d0;
-        const char *next = half ? (const void *)(halves + p) : (const void *)(full + p);
-        __builtin_prefetch(next + row_bytes, 0, 2);
-        if (width == 2)
-            __builtin_prefetch(next + block * element + row_bytes, 0, 2);
-        if (width == 2)
-            d1 = half ? vload_bf16(halves + block + p) : vload(full + block + p);
+    for (int p = 0; p < n;
+         p += pixels, x += pixels * step, dy += (size_t)pixels * pixel_bytes) {
+        vec d0 = load_pixels(pairs, dy, p + 1 < n), d1 = d0;
+        __builtin_prefetch(dy + row_bytes, 0, 2);
+        if (width == 2) {
+            __builtin_prefetch(dy + block + row_bytes, 0, 2);
+            d1 = load_pixels(pairs, dy + block, p + 1 < n);
+        }
 #pragma GCC unroll 16
         for (int i = 0; i < taps; i++) {
-            vec v = vset(x[i]);
-            acc[i][0] = vfma(v, d0, acc[i][0]);
+            vec v = spread(pairs, (const char *)(x + i));
+            acc[i][0] = add_product(pairs, v, d0, acc[i][0]);
             if (width == 2)
-                acc[i][1] = vfma(v, d1, acc[i][1]);
+                acc[i][1] = add_product(pairs, v, d1, acc[i][1]);
         }
     }
 #pragma GCC unroll 16
@@ -268,13 +366,13 @@ static FORCE_INLINE void grad_taps(int taps, int width, bool half, const float *
     }
 }
 
-static FORCE_INLINE void grad_any(int taps, int width, bool half, const float *x, int step,
-                                  const void *dy, size_t block, int n, float *sums)
+static FORCE_INLINE void grad_any(int taps, int width, bool pairs, const float *x, int step,
+                                  const char *dy, size_t block, int n, float *sums)
 {
 #define ROWS(t)                                                                                \
     case t:                                                                                    \
         if (t <= TAPS)                                                                         \
-            grad_taps(t <= TAPS ? t : 1, width, half, x, step, dy, block, n, sums);            \
+            grad_taps(t <= TAPS ? t : 1, width, pairs, x, step, dy, block, n, sums);           \
         break;
     switch (taps) {
         ROWS(1)
@@ -285,7 +383,7 @@ static FORCE_INLINE void grad_any(int taps, int width, bool half, const float *x
 }
 
 /* One output row of a panel. */
-static void grad_row(const struct job *j, int width, const float *x, const void *dy,
+static void grad_row(const struct job *j, int width, const float *x, const char *dy,
                      size_t block, float *sums)
 {
     const struct first_conv *a = j->a;
@@ -295,14 +393,14 @@ static void grad_row(const struct job *j, int width, const float *x, const void 
             int lo, hi;
             parallel_range(j->taps, i, groups, &lo, &hi);
             float *to = sums + (size_t)lo * PANEL;
-            if (width == 2 && !a->half)
-                grad_any(hi - lo, 2, false, x + lo, step, dy, block, a->ow, to);
-            else if (width == 2)
+            if (HAS_PAIRS && j->pairs && width == 2)
                 grad_any(hi - lo, 2, true, x + lo, step, dy, block, a->ow, to);
-            else if (!a->half)
-                grad_any(hi - lo, 1, false, x + lo, step, dy, block, a->ow, to);
-            else
+            else if (HAS_PAIRS && j->pairs)
                 grad_any(hi - lo, 1, true, x + lo, step, dy, block, a->ow, to);
+            else if (width == 2)
+                grad_any(hi - lo, 2, false, x + lo, step, dy, block, a->ow, to);
+            else
+                grad_any(hi - lo, 1, false, x + lo, step, dy, block, a->ow, to);
         }
 }
 
@@ -329,10 +427,11 @@ static void grad_band(const struct job *j, int picture, int band, int part, cons
         for (int y = first; y < last; y++) {
             size_t block = (size_t)picture * (size_t)j->k_blocks + (size_t)panel * 2;
             size_t at = block * plane + (size_t)y * (size_t)a->ow * V;
-            const void *dy = (const char *)a->dy + at * (a->half ? 2 : 4);
+            size_t element = a->half ? 2 : 4;
+            const char *dy = (const char *)a->dy + at * element;
             int width = panel * 2 + 1 < j->k_blocks ? 2 : 1;
             grad_row(j, width, rows + (size_t)((y - first) * a->stride_h) * (size_t)j->width,
-                     dy, plane, sums + (size_t)panel * j->panel);
+                     dy, plane * element, sums + (size_t)panel * j->panel);
             bias_row(j, width, dy, plane,
                      sums + (size_t)j->panels * j->panel + (size_t)panel * PANEL);
         }
@@ -355,7 +454,8 @@ static void grad_part(void *ctx, int task, int thread)
     for (int picture = lo; picture < hi; picture++)
         for (int band = 0; band < j->bands; band++) {
             int first = band * BAND;
-            fill_band(j, picture, first, a->oh - first < BAND ? a->oh - first : BAND, rows);
+            fill_band(j, picture, first, a->oh - first < BAND ? a->oh - first : BAND,
+                      a->stride_w * a->c, rows);
             grad_band(j, picture, band, part, rows, sums);
         }
 }
