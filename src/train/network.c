@@ -76,11 +76,11 @@ static bool weight_section(struct sections *s, const struct weights *w, const st
 {
     const struct weight *spec = &node->weight[i];
     struct st_tensor *t = &s->tensor[s->n++];
-    size_t length = strlen(node->name) + strlen(spec->name) + 2;
-    char *name = arena_new(&s->arena, length, 1, e);
+    size_t size = (size_t)weight_name(node, i, NULL, 0) + 1;
+    char *name = arena_new(&s->arena, size, 1, e);
     if (!name)
         return false;
-    snprintf(name, length, "%s.%s", node->name, spec->name);
+    weight_name(node, i, name, size);
     *t = (struct st_tensor){.name = name, .dtype = ST_F32, .data = weights_at(w, node, i)};
     t->bytes = shape_count(&spec->shape) * sizeof(float);
     if (spec->integer) { /* a scalar in PyTorch, counted in a float here */
