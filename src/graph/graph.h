@@ -19,9 +19,9 @@ enum weight_init {
 
 /* One tensor of a node, as its op's infer() states it. */
 struct weight {
-    const char
-        *name; /* "weight", "out_proj.bias", "running_mean": the state_dict's suffix; "" = the
-                       * node's name is the weight's ("class_token") */
+    /* "weight", "out_proj.bias", "running_mean": the state_dict's suffix; "" when the weight has its
+     * node's name ("class_token"). */
+    const char *name;
     struct shape shape;
     bool trained; /* false: a buffer (running statistics), no gradient */
     bool integer; /* saved as int64 (num_batches_tracked) */
