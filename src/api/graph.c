@@ -54,6 +54,10 @@ static const struct field fields[] = {
     {&op_activation,        "kind",            FIELD_ACTIVATION, offsetof(struct activation_param, kind)},
     {&op_dropout,           "p",               FIELD_REAL,  offsetof(struct dropout_param, p)},
     {&op_dropout2d,         "p",               FIELD_REAL,  offsetof(struct dropout_param, p)},
+    {&op_stochastic_depth,  "p",               FIELD_REAL,  offsetof(struct dropout_param, p)},
+    {&op_layer_norm,        "eps",             FIELD_REAL,  offsetof(struct layer_norm_param, eps)},
+    {&op_attention,         "heads",           FIELD_INT,   offsetof(struct attention_param, heads)},
+    {&op_layer_scale,       "value",           FIELD_REAL,  offsetof(struct layer_scale_param, value)},
     {&op_cross_entropy,     "label_smoothing", FIELD_REAL,  offsetof(struct cross_entropy_param, label_smoothing)},
 };
 /* clang-format on */

@@ -17,9 +17,10 @@ static bool name_weights(struct linnet_weights *w, const struct graph *g, struct
         for (int k = 0; k < g->node[i]->n_weight; k++) {
             struct named_weight *at = &w->at[w->n];
             *at = (struct named_weight){.node = g->node[i], .index = k};
-            at->name = mem_printf(e, "%s.%s", g->node[i]->name, g->node[i]->weight[k].name);
-            if (!at->name)
+            size_t size = (size_t)weight_name(at->node, k, NULL, 0) + 1;
+            if (!(at->name = mem_new(size, 1, e)))
                 return false;
+            weight_name(at->node, k, at->name, size);
             w->n++;
         }
     return true;

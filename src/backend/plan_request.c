@@ -18,7 +18,7 @@ static bool flag_list(struct plan *p, struct node *const *list, size_t flag, con
 
 static bool is_identity(const struct plan *p, const struct node *n, enum mode mode)
 {
-    if (n->op != &op_dropout && n->op != &op_dropout2d)
+    if (n->op != &op_dropout && n->op != &op_dropout2d && n->op != &op_stochastic_depth)
         return false;
     const struct dropout_param *d = n->param;
     return mode == MODE_EVAL || fact_of(p, n)->frozen || d->p <= 0;

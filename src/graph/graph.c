@@ -59,9 +59,10 @@ static bool check_inputs(const struct graph *g, const struct op *op, const char 
 {
     if (graph_find(g, name))
         return err_set(e, ERR_INTERNAL, "two nodes are called %s", name);
-    if (n_in != op->n_in)
-        return err_set(e, ERR_INTERNAL, "%s: %s takes %d inputs, not %d", name, op->name,
-                       op->n_in, n_in);
+    if (op->n_in < 0 ? n_in < 1 || n_in > NODE_MAX_IN : n_in != op->n_in)
+        return err_set(e, ERR_INTERNAL, "%s: %s takes %s%d inputs, not %d", name, op->name,
+                       op->n_in < 0 ? "1 to " : "", op->n_in < 0 ? NODE_MAX_IN : op->n_in,
+                       n_in);
     return true;
 }
 
@@ -99,6 +100,12 @@ struct node *graph_find(const struct graph *g, const char *name)
         if (!strcmp(g->node[i]->name, name))
             return g->node[i];
     return NULL;
+}
+
+int weight_name(const struct node *n, int i, char *text, size_t size)
+{
+    const char *suffix = n->weight[i].name;
+    return snprintf(text, size, *suffix ? "%s.%s" : "%s%s", n->name, suffix);
 }
 
 int64_t graph_macs(const struct graph *g)

@@ -9,21 +9,29 @@ struct node;
 struct op;
 
 /* How a weight tensor begins; torch.nn.init's names and PyTorch's defaults. */
-enum weight_init { INIT_ZEROS, INIT_ONES, INIT_UNIFORM }; /* uniform: +-bound */
+enum weight_init {
+    INIT_ZEROS,
+    INIT_ONES,
+    INIT_UNIFORM, /* +-bound */
+    INIT_NORMAL,  /* mean 0, deviation bound */
+    INIT_FILL,    /* bound everywhere */
+};
 
 /* One tensor of a node, as its op's infer() states it. */
 struct weight {
-    const char *name; /* "weight", "bias", "running_mean": the state_dict's suffix */
+    /* "weight", "out_proj.bias", "running_mean": the state_dict's suffix; "" when the weight has its
+     * node's name ("class_token"). */
+    const char *name;
     struct shape shape;
     bool trained; /* false: a buffer (running statistics), no gradient */
     bool integer; /* saved as int64 (num_batches_tracked) */
     bool decay;   /* weight decay applies even when norms and biases are exempt */
     enum weight_init init;
-    double bound;  /* of INIT_UNIFORM */
+    double bound;  /* of init, as said there */
     size_t offset; /* in floats: into weights.value (trained) or weights.buffer */
 };
 
-enum { NODE_MAX_IN = 4, NODE_MAX_WEIGHT = 5 };
+enum { NODE_MAX_IN = 8, NODE_MAX_WEIGHT = 5 };
 
 struct node {
     const struct op *op;
@@ -55,6 +63,10 @@ MUST_CHECK struct node *graph_add(struct graph *g, const struct op *op, const ch
                                   struct err *e);
 /* By name; NULL when there is none. */
 struct node *graph_find(const struct graph *g, const char *name);
+
+/* The state_dict's name of a node's weight i, "conv1.weight", into text (size bytes); returns its
+ * length, as snprintf does. */
+int weight_name(const struct node *n, int i, char *text, size_t size);
 
 /* Multiply-adds of one forward pass of one picture. */
 int64_t graph_macs(const struct graph *g);

@@ -9,7 +9,7 @@
 
 struct op {
     const char *name;  /* as in checkpoints and messages: "conv2d" */
-    int n_in;          /* inputs */
+    int n_in;          /* inputs; -1 = one to NODE_MAX_IN (concat) */
     size_t param_size; /* of its parameter struct, declared in op/<name>.h or op/params.h */
     /* Fills n->out and n->weight[] (all but offset). ERR_SHAPE names both offending shapes. */
     bool (*infer)(struct node *n, struct err *e);

@@ -43,6 +43,12 @@ static void init_tensor(float *at, const struct weight *spec, struct rng *r)
         case INIT_UNIFORM:
             at[i] = (float)rng_range(r, -spec->bound, spec->bound);
             break;
+        case INIT_NORMAL:
+            at[i] = (float)(spec->bound * rng_normal(r));
+            break;
+        case INIT_FILL:
+            at[i] = (float)spec->bound;
+            break;
         }
 }
 

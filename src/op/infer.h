@@ -6,6 +6,11 @@
 
 /* The input has this rank, or ERR_SHAPE. */
 MUST_CHECK bool infer_rank(const struct node *n, int rank, struct err *e);
+/* Which dimension holds the features: the last of rank 2 and 3, the channels of rank 4; 0 and
+ * ERR_SHAPE for other ranks. */
+MUST_CHECK int infer_features(const struct node *n, struct err *e);
+/* Inputs 0 and i have one shape but for this dimension (-1 = none), or ERR_SHAPE. */
+MUST_CHECK bool infer_same(const struct node *n, int i, int but, struct err *e);
 /* Output extent of a window sliding over `in` cells; below 1 is ERR_SHAPE naming both sizes. */
 struct window {
     int in, kernel, stride, pad, dilation;

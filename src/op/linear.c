@@ -6,12 +6,14 @@
 static bool linear_infer(struct node *n, struct err *e)
 {
     const struct linear_param *p = n->param;
-    if (!infer_rank(n, 2, e))
+    int at = infer_features(n, e);
+    if (!at)
         return false;
-    int D = n->in[0]->out.dim[1];
+    int D = n->in[0]->out.dim[at];
     if (p->out < 1)
         return err_set(e, ERR_SHAPE, "%d outputs; at least 1", p->out);
-    n->out = (struct shape){.rank = 2, .dim = {1, p->out}};
+    n->out = n->in[0]->out;
+    n->out.dim[at] = p->out;
     struct weight *w = infer_weight(n, "weight", p->out, D, 0, 0);
     w->init = INIT_UNIFORM;
     w->bound = 1 / sqrt((double)D);
@@ -26,7 +28,7 @@ static bool linear_infer(struct node *n, struct err *e)
 
 static int64_t linear_macs(const struct node *n)
 {
-    return (int64_t)shape_count(&n->weight[0].shape);
+    return (int64_t)shape_count(&n->out) * n->weight[0].shape.dim[1];
 }
 
 const struct op op_linear = {.name = "linear",

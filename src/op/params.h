@@ -27,7 +27,8 @@ struct conv2d_param {
     bool no_bias;
 };
 
-/* "linear": torch.nn.Linear. Input (N, D), weight (K, D), bias (K). */
+/* "linear": torch.nn.Linear. Input (N, D), (N, T, D), or (N, D, H, W) as if its channels came last;
+ * weight (K, D), bias (K). */
 struct linear_param {
     int out;
     bool no_bias;
@@ -59,10 +60,38 @@ struct activation_param {
     int kind; /* enum activation */
 };
 
-/* "dropout" (each element) and "dropout2d" (whole channels), in training only: 1/(1-p) scaling. */
+/* "dropout" (each element), "dropout2d" (whole channels) and "stochastic_depth" (whole items:
+ * torchvision.ops.StochasticDepth(p, "row")), in training only: 1/(1-p) scaling. */
 struct dropout_param {
     float p;
 };
+
+/* Without parameters: "add" of two tensors of one shape; "concat" of 1 to NODE_MAX_IN tensors along
+ * dimension 1; "mul" of two tensors of one shape, or of (N, C, H, W) and (N, C, 1, 1)
+ * (squeeze-and-excitation). */
+
+/* "layer_norm": torch.nn.LayerNorm over the last dimension of (N, D) or (N, T, D); over the channels
+ * of (N, C, H, W), as torchvision's LayerNorm2d. weight, bias (D). */
+struct layer_norm_param {
+    float eps; /* 0 = 1e-5 */
+};
+
+/* "attention": torch.nn.MultiheadAttention(D, heads, batch_first=True) of x with itself, (N, T, D).
+ * in_proj_weight (3D, D) and in_proj_bias (3D) give queries, keys, values, a head after the other in
+ * each; out_proj.weight (D, D), out_proj.bias (D). */
+struct attention_param {
+    int heads; /* divides D */
+};
+
+/* "layer_scale": x (N, C, H, W) times a weight (C, 1, 1) that has the node's name. */
+struct layer_scale_param {
+    float value; /* it begins with; ConvNeXt's is 1e-6 */
+};
+
+/* Without parameters, for vision transformers: "tokens" (N, D, h, w) to (N, h*w, D), row by row;
+ * "class_token" puts a weight (1, 1, D) before the tokens: (N, T, D) to (N, T+1, D);
+ * "position_embedding" adds a weight (1, T, D); both weights have the node's name. "select_token"
+ * takes the first: (N, T, D) to (N, D). */
 
 /* "cross_entropy": inputs logits (N, K) and target (N, K), soft or one-hot; output (N, 1), the loss
  * of each sample: -sum_k w_k t'_k log softmax(x)_k, t' = (1 - s) t + s / K
@@ -74,6 +103,8 @@ struct cross_entropy_param {
 
 extern const struct op op_input, op_normalize, op_conv2d, op_linear, op_max_pool, op_avg_pool,
     op_adaptive_avg_pool, op_batch_norm, op_activation, op_dropout, op_dropout2d, op_flatten,
-    op_softmax, op_cross_entropy;
+    op_softmax, op_cross_entropy, op_add, op_concat, op_mul, op_layer_norm, op_attention,
+    op_layer_scale, op_tokens, op_class_token, op_position_embedding, op_select_token,
+    op_stochastic_depth;
 
 #endif

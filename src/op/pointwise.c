@@ -1,4 +1,4 @@
-/* Ops that keep their input's shape: activation, dropout, softmax. */
+/* Ops that keep their input's shape: activation, dropout, stochastic depth, softmax. */
 #include "op/activation.h"
 #include "op/infer.h"
 
@@ -64,4 +64,9 @@ const struct op op_dropout2d = {.name = "dropout2d",
                                 .param_size = sizeof(struct dropout_param),
                                 .infer = dropout2d_infer,
                                 .random = true};
+const struct op op_stochastic_depth = {.name = "stochastic_depth",
+                                       .n_in = 1,
+                                       .param_size = sizeof(struct dropout_param),
+                                       .infer = dropout_infer,
+                                       .random = true};
 const struct op op_softmax = {.name = "softmax", .n_in = 1, .infer = softmax_infer};

@@ -3,7 +3,7 @@
 #define TRAIN_CONFIG_H
 
 #include "augment/config.h"
-#include "model/cnn5.h"
+#include "model/model.h"
 #include "optim/optim.h"
 #include "optim/schedule.h"
 #include "train/pictures.h"
@@ -45,7 +45,7 @@ struct train_config {
     struct pictures_config pictures;
     struct optim_config optim;
     struct schedule_config schedule;
-    struct cnn5_config model;
+    struct model_config model;
     struct augment_config augment;
 };
 

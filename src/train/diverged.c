@@ -26,11 +26,11 @@ static void first_bad(const struct trainer *t, int n, char *text, size_t size)
         for (int k = 0; k < g->node[i]->n_weight; k++)
             if (!finite_floats(weights_at(w, g->node[i], k),
                                shape_count(&g->node[i]->weight[k].shape))) {
-                snprintf(text, size, "%s.%s", g->node[i]->name, g->node[i]->weight[k].name);
+                weight_name(g->node[i], k, text, size);
                 return;
             }
     if (!finite_floats(t->logits, (size_t)n * (size_t)net->n_class)) {
-        snprintf(text, size, "the output of %s", net->logits->name);
+        snprintf(text, size, "the output of %s", net->model.logits->name);
         return;
     }
     for (int i = g->n_node - 1; i >= 0; i--)
@@ -38,7 +38,8 @@ static void first_bad(const struct trainer *t, int n, char *text, size_t size)
             const struct weight *spec = &g->node[i]->weight[k];
             if (spec->trained &&
                 !finite_floats(w->grad + spec->offset, shape_count(&spec->shape))) {
-                snprintf(text, size, "the gradient of %s.%s", g->node[i]->name, spec->name);
+                int at = snprintf(text, size, "the gradient of ");
+                weight_name(g->node[i], k, text + at, size - (size_t)at);
                 return;
             }
         }

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char model_name[] = "cnn5";
-
 void network_release(struct network *n)
 {
     weights_free(n->weights);
@@ -31,11 +29,9 @@ static bool copy_classes(struct network *n, const struct network_spec *spec, str
 
 static bool build(struct network *n, const struct network_spec *spec, struct err *e)
 {
-    struct cnn5_input in = {.n_class = spec->n_class, .u8 = true};
-    for (int c = 0; c < 3; c++) {
-        in.mean[c] = (float)spec->pre->mean[c];
-        in.std[c] = (float)spec->pre->std[c];
-    }
+    struct model_input in = {.n_class = spec->n_class, .u8 = true};
+    memcpy(in.mean, spec->pre->mean, sizeof(in.mean));
+    memcpy(in.std, spec->pre->std, sizeof(in.std));
     if (spec->class_weight) {
         size_t bytes = (size_t)spec->n_class * sizeof(float);
         float *copy = arena_new(&n->arena, bytes, 1, e);
@@ -44,23 +40,19 @@ static bool build(struct network *n, const struct network_spec *spec, struct err
         in.class_weight = memcpy(copy, spec->class_weight, bytes);
     }
     n->graph = graph_new(e);
-    return n->graph && cnn5_build(n->graph, &n->model, &in, e) &&
+    return n->graph && model_build(&n->model, n->graph, &n->config, &in, e) &&
            (n->weights = weights_new(n->graph, e)) != NULL;
 }
 
 bool network_init(struct network *n, const struct network_spec *spec, uint64_t seed,
                   struct err *e)
 {
-    *n = (struct network){.model = *spec->model, .pre = *spec->pre};
+    *n = (struct network){.config = *spec->config, .pre = *spec->pre};
     if (!copy_classes(n, spec, e) || !build(n, spec, e)) {
         network_release(n);
         return false;
     }
     weights_init(n->weights, seed);
-    n->input = graph_find(n->graph, "input");
-    n->target = graph_find(n->graph, "target");
-    n->logits = graph_find(n->graph, "out");
-    n->loss = graph_find(n->graph, "loss");
     return true;
 }
 
@@ -76,11 +68,11 @@ static bool weight_section(struct sections *s, const struct weights *w, const st
 {
     const struct weight *spec = &node->weight[i];
     struct st_tensor *t = &s->tensor[s->n++];
-    size_t length = strlen(node->name) + strlen(spec->name) + 2;
-    char *name = arena_new(&s->arena, length, 1, e);
+    size_t size = (size_t)weight_name(node, i, NULL, 0) + 1;
+    char *name = arena_new(&s->arena, size, 1, e);
     if (!name)
         return false;
-    snprintf(name, length, "%s.%s", node->name, spec->name);
+    weight_name(node, i, name, size);
     *t = (struct st_tensor){.name = name, .dtype = ST_F32, .data = weights_at(w, node, i)};
     t->bytes = shape_count(&spec->shape) * sizeof(float);
     if (spec->integer) { /* a scalar in PyTorch, counted in a float here */
@@ -182,11 +174,12 @@ static bool classes_text(const struct network *n, char **out, struct err *e)
 
 static bool model_text(const struct network *n, char **out, struct err *e)
 {
-    struct cnn5_config copy = n->model;
-    struct option_table table = {cnn5_options, &copy};
+    struct model_config copy = n->config;
+    struct option_table table[MODEL_MAX_TABLES];
+    int n_table = model_tables(&copy, table);
     struct json_writer w = {0};
     json_open(&w, NULL, '{');
-    bool ok = option_write_json(&table, 1, &w, e);
+    bool ok = option_write_json(table, n_table, &w, e);
     json_close(&w, '}');
     *out = w.text;
     return ok && json_done(&w, e);
@@ -203,7 +196,7 @@ bool network_save(const struct network *n, const struct weights *w,
     if (ok) {
         struct st_note note[] = {{"format", "pt"},
                                  {"linnet.version", LINNET_VERSION},
-                                 {"linnet.model", model_name},
+                                 {"linnet.model", n->model.arch->name},
                                  {"linnet.options", model},
                                  {"linnet.classes", classes},
                                  {"linnet.preprocess", pre}};
@@ -325,20 +318,24 @@ static bool read_classes(const struct json *v, struct arena *a, struct network_s
 static bool read_network(struct network *n, const struct safetensors *file, struct arena *a,
                          struct err *e)
 {
-    struct cnn5_config model;
+    struct model_config config;
     struct preprocess pre;
-    struct network_spec spec = {.model = &model, .pre = &pre};
-    struct option_table table = {cnn5_options, &model};
+    struct network_spec spec = {.config = &config, .pre = &pre};
+    struct option_table table[MODEL_MAX_TABLES];
+    int n_table = model_tables(&config, table);
     const char *name = safetensors_metadata(file, "linnet.model");
-    if (!name || strcmp(name, model_name) != 0)
-        return err_set(e, ERR_MODEL, "its model is %s; known is %s", name ? name : "not stated",
-                       model_name);
+    int kind = name ? model_find(name) : -1;
+    if (kind < 0)
+        return err_set(e, ERR_MODEL, "its model is %s, which linnet %s does not know",
+                       name ? name : "not stated", LINNET_VERSION);
     const struct json *options = note_json(file, "linnet.options", a, e);
     const struct json *classes = options ? note_json(file, "linnet.classes", a, e) : NULL;
     const struct json *how = classes ? note_json(file, "linnet.preprocess", a, e) : NULL;
-    return how && option_defaults(&table, 1, a, e) &&
-           option_read_json(&table, 1, options, a, e) &&
-           read_preprocess(how, (int)model.size, &pre, e) &&
+    if (!how || !option_defaults(table, n_table, a, e) ||
+        !option_read_json(table, n_table, options, a, e))
+        return false;
+    config.kind = kind;
+    return model_resolve(&config, e) && read_preprocess(how, (int)config.size, &pre, e) &&
            read_classes(classes, a, &spec, e) && network_init(n, &spec, 0, e);
 }
 

@@ -5,29 +5,22 @@
 #define TRAIN_NETWORK_H
 
 #include "graph/weights.h"
-#include "model/cnn5.h"
+#include "model/model.h"
 #include "weights/seal.h"
-
-/* How a picture becomes an input: upright, on white, shorter side to resize_px (bilinear,
- * antialiased), centre crop of size_px, (v / 255 - mean) / std. */
-struct preprocess {
-    int size_px, resize_px;
-    double mean[3], std[3];
-};
 
 struct network {
     struct arena arena;
-    struct cnn5_config model;
+    struct model_config config; /* resolved */
     struct preprocess pre;
     int n_class;
     const char *const *class_name; /* (n_class) */
     struct graph *graph;
+    struct model model; /* what the graph's nodes are */
     struct weights *weights;
-    struct node *input, *target, *logits, *loss;
 };
 
 struct network_spec {
-    const struct cnn5_config *model;
+    const struct model_config *config; /* resolved */
     const struct preprocess *pre;
     int n_class;
     const char *const *class_name;

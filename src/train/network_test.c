@@ -20,15 +20,16 @@ static void make(struct network *n, uint64_t seed)
 {
     struct err e = {0};
     struct arena a = {0};
-    struct cnn5_config model;
-    struct option_table table = {cnn5_options, &model};
-    assert_true(option_defaults(&table, 1, &a, &e));
+    struct model_config model;
+    struct option_table table[MODEL_MAX_TABLES];
+    assert_true(option_defaults(table, model_tables(&model, table), &a, &e));
     model.size = 32;
-    model.filters = (struct int_list){.n = 1, .at = {4}};
-    model.filter_rule = FILTERS_SAME;
+    model.cnn5.filters = (struct int_list){.n = 1, .at = {4}};
+    model.cnn5.filter_rule = FILTERS_SAME;
+    assert_true(model_resolve(&model, &e));
     struct preprocess pre = {32, 37, {0.4, 0.5, 0.6}, {0.1, 0.2, 0.3}};
     struct network_spec spec = {
-        .model = &model, .pre = &pre, .n_class = 3, .class_name = classes};
+        .config = &model, .pre = &pre, .n_class = 3, .class_name = classes};
     if (!network_init(n, &spec, seed, &e))
         fail_msg("%s", e.msg);
     for (size_t i = 0; i < n->graph->n_buffer; i++)

@@ -98,6 +98,6 @@ bool predictor_run(struct predictor *p, struct picture *of, int n, struct err *e
 {
     struct decoding d = {p, of};
     parallel_for(p->backend->n_thread, n, prepare, &d);
-    return plan_feed(p->plan, p->net.input, p->pixel, n, e) && plan_forward(p->plan, 0, e) &&
-           plan_read(p->plan, p->net.logits, p->logits, e);
+    return plan_feed(p->plan, p->net.model.input, p->pixel, n, e) &&
+           plan_forward(p->plan, 0, e) && plan_read(p->plan, p->net.model.logits, p->logits, e);
 }

@@ -232,7 +232,7 @@ static bool make_network(struct session *s, const struct session_request *r, str
     if (r->cfg->loop.normalise == NORMALISE_DATA && !measure_colours(s, r, &pre, e))
         return false;
     float *weight = arena_new(&s->arena, (size_t)s->data->n_class, sizeof(*weight), e);
-    struct network_spec spec = {.model = &r->cfg->model,
+    struct network_spec spec = {.config = &r->cfg->model,
                                 .pre = &pre,
                                 .n_class = s->data->n_class,
                                 .class_name = s->data->class_name};

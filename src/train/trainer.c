@@ -17,7 +17,7 @@ enum { DETERMINISTIC_SHARDS = 8, SAMPLE_DIGITS = 11 };
 static bool make_plans(struct trainer *t, struct err *e)
 {
     const struct trainer_setup *s = &t->s;
-    struct node *keep[] = {s->net->logits, s->net->loss, NULL};
+    struct node *keep[] = {s->net->model.logits, s->net->model.loss, NULL};
     struct plan_request r = {
         .graph = s->net->graph,
         .max_n = t->max_n,
@@ -141,17 +141,18 @@ static bool run_batch(struct trainer *t, const struct batch *b, double *loss, st
     const struct network *net = t->s.net;
     /* With accumulation a pass has its own number, for dropout's sake. */
     uint64_t pass = (uint64_t)(t->epoch * loader_batches(t->s.train) + t->batch);
-    if (!plan_feed(t->plan, net->input, b->pixel, b->n, e) ||
-        !plan_feed(t->plan, net->target, b->label, b->n, e) ||
-        !plan_forward(t->plan, pass, e) || !plan_read(t->plan, net->logits, t->logits, e) ||
-        !plan_read(t->plan, net->loss, t->losses, e))
+    if (!plan_feed(t->plan, net->model.input, b->pixel, b->n, e) ||
+        !plan_feed(t->plan, net->model.target, b->label, b->n, e) ||
+        !plan_forward(t->plan, pass, e) ||
+        !plan_read(t->plan, net->model.logits, t->logits, e) ||
+        !plan_read(t->plan, net->model.loss, t->losses, e))
         return false;
     *loss = 0;
     for (int i = 0; i < b->n; i++)
         *loss += (double)t->losses[i];
     if (!isfinite(*loss))
         return diverged(t, b, "loss", *loss / b->n, e);
-    if (!plan_seed(t->plan, net->loss, NULL, 1.0f / (float)b->n, e) ||
+    if (!plan_seed(t->plan, net->model.loss, NULL, 1.0f / (float)b->n, e) ||
         !plan_backward(t->plan, NULL, NULL, e))
         return false;
     if (t->sum)

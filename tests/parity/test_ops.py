@@ -53,6 +53,26 @@ def single(lib, backend, shape, op, torch_fn, seed=0, scale=1.0, train=True, **p
     return weights
 
 
+def several(lib, backend, shapes, nodes, torch_fn, seed=0, train=True):
+    """Nodes on inputs a, b, ... of these shapes, the last of which is y, against torch_fn(a, b, ...,
+    state) -> y; weights' gradients by their whole names."""
+    names = "abcdefgh"[:len(shapes)]
+    graph = Graph(lib, {"nodes": [{"op": "input", "name": n, "shape": list(s)}
+                                  for n, s in zip(names, shapes)] + nodes})
+    x = {n: draw((N,) + tuple(s), seed + i) for i, (n, s) in enumerate(zip(names, shapes))}
+    dy = draw((N,) + graph.nodes()[-1][2][1:], seed + 9)
+    y, dx, weights = run(backend, graph, x, nodes[-1]["name"], dy, train)
+    state = {k: tensor(v) for k, v in Weights(graph, 7).state().items()}
+    inputs = {n: tensor(a) for n, a in x.items()}
+    ty = torch_fn(*inputs.values(), state)
+    ty.backward(torch.from_numpy(dy))
+    check("output", y, ty.detach().numpy(), LIMIT)
+    for n in names:
+        check("d" + n, dx[n], inputs[n].grad.numpy(), LIMIT, 1e-6)
+    for name, grad in weights.grads().items() if train else ():
+        check("d" + name, grad, state[name].grad.numpy(), LIMIT, 1e-6)
+
+
 CONV = [  # (C, H, W), parameters as both sides name them
     ((3, 32, 32), {"out": 16, "kernel": 3, "pad": 1}),
     ((3, 17, 13), {"out": 32, "kernel": 3, "pad": 1}),
@@ -88,6 +108,12 @@ POOL = [
     ((3, 11, 11), {"kernel": 3, "stride": 1}),
     ((4, 9, 12), {"kernel": [2, 3], "stride": [2, 1]}),
     ((4, 7, 7), {"kernel": 3, "stride": 2, "ceil_mode": True}),
+    ((16, 14, 15), {"kernel": 3, "stride": 2, "ceil_mode": True}),
+    ((20, 8, 9), {"kernel": 3, "stride": 1, "pad": 1}),
+    ((8, 6, 7), {"kernel": 3, "stride": 1, "pad": 1, "ceil_mode": True}),
+    ((9, 9, 10), {"kernel": 3, "stride": 2, "pad": 1, "ceil_mode": True}),
+    ((3, 13, 13), {"kernel": 2, "stride": 3, "ceil_mode": True}),
+    ((33, 5, 6), {"kernel": 5, "stride": 3, "pad": 2}),
 ]
 
 
@@ -156,7 +182,126 @@ def dropout(lib, backend, op, p):
     assert deviation < 4.5, f"{kept.mean():.4f} kept, {1 - p} expected"
 
 
+def stochastic_depth(lib, backend, shape, p):
+    """Each picture is kept whole and scaled, or dropped, gradient and all."""
+    n = 200
+    graph = graph_of(lib, shape, "stochastic_depth", p=p)
+    x, dy = draw((n,) + shape, 1), draw((n,) + shape, 2)
+    y, dx, _ = run(backend, graph, {"x": x}, "y", dy)
+    kept = (y != 0).reshape(n, -1).any(1)
+    factor = (kept / (1 - p)).reshape((n,) + (1,) * len(shape))
+    check("output", y, x * factor, 1e-6)
+    check("gradient", dx["x"], dy * factor, 1e-6)
+    assert abs(kept.mean() - (1 - p)) < 4.5 * np.sqrt(p * (1 - p) / n), f"{kept.mean():.3f} kept"
+    graph_eval = Plan(backend, graph, Weights(graph), n, keep=["y"])
+    graph_eval.feed("x", x)
+    graph_eval.forward()
+    check("in evaluation", graph_eval.read("y"), x, 1e-6)
+
+
+def node(op, name, inputs, **param):
+    return {"op": op, "name": name, "in": inputs, **param}
+
+
+ADD_MUL = [  # shapes of both inputs
+    ((5, 7, 9), (5, 7, 9)), ((16, 4, 4), (16, 4, 4)), ((33, 3, 5), (33, 3, 5)), ((10,), (10,)),
+    ((6, 20), (6, 20)),
+]
+GATE = [((16, 7, 5), (16, 1, 1)), ((21, 3, 9), (21, 1, 1)), ((40, 1, 1), (40, 1, 1))]
+CONCAT = [  # channels
+    (16, 32), (8, 24, 16, 40), (5, 16, 11), (3,), (64, 33), (1, 2, 3, 4, 5, 6, 7, 8),
+]
+FEATURES = [(7,), (300,), (5, 24), (17, 65), (12, 5, 7), (48, 6, 5)]  # (D), (T, D) or (D, H, W)
+
+
+def channels_last(fn):
+    """fn over the last dimension, of pictures over the channels."""
+    def wrapped(x, state):
+        return fn(x.permute(0, 2, 3, 1), state).permute(0, 3, 1, 2) if x.dim() == 4 else fn(x, state)
+    return wrapped
+
+
+def attention(lib, backend, T, D, heads):
+    """torch.nn.MultiheadAttention itself, with the weights under their names."""
+    def fn(x, state):
+        m = torch.nn.MultiheadAttention(D, heads, batch_first=True)
+        names = {k[2:]: v for k, v in state.items()}
+        assert set(names) == set(m.state_dict()), set(names) ^ set(m.state_dict())
+        return torch.func.functional_call(m, names, (x, x, x), {"need_weights": False})[0]
+    several(lib, backend, [(T, D)], [node("attention", "y", ["a"], heads=heads)], fn, seed=3)
+
+
+def vit_ends(lib, backend):
+    """From a plane to tokens with class token and positions, and the first of them."""
+    tokens = [node("tokens", "t", ["a"]), node("class_token", "class_token", ["t"]),
+              node("position_embedding", "encoder.pos_embedding", ["class_token"])]
+
+    def all_tokens(x, state):
+        t = torch.cat([state["class_token"].expand(N, -1, -1), x.flatten(2).transpose(1, 2)], 1)
+        return t + state["encoder.pos_embedding"]
+    several(lib, backend, [(24, 3, 5)], tokens, all_tokens)
+    several(lib, backend, [(24, 3, 5)], tokens + [
+        node("select_token", "first", ["encoder.pos_embedding"])],
+        lambda x, s: all_tokens(x, s)[:, 0] + 0 * x.flatten(1).sum(1, keepdim=True))
+
+
+def branches(lib, backend):
+    """A tensor that several nodes read has the sum of their gradients, inside and at the input."""
+    nodes = [node("conv2d", "c", ["a"], out=16, kernel=3, pad=1),
+             node("activation", "r", ["c"], kind="relu"),
+             node("conv2d", "d", ["r"], out=16, kernel=1, no_bias=True),
+             node("add", "e", ["d", "r"]),
+             node("concat", "f", ["e", "r", "a"]),
+             node("adaptive_avg_pool", "s", ["f"], out=1),
+             node("activation", "g", ["s"], kind="sigmoid"),
+             node("mul", "y", ["f", "g"])]
+
+    def fn(a, s):
+        r = F.relu(F.conv2d(a, s["c.weight"], s["c.bias"], padding=1))
+        f = torch.cat([F.conv2d(r, s["d.weight"]) + r, r, a], 1)
+        return f * torch.sigmoid(f.mean((2, 3), keepdim=True))
+    several(lib, backend, [(5, 7, 6)], nodes, fn)
+    several(lib, backend, [(16, 6, 6)], nodes, fn, seed=4)
+    several(lib, backend, [(16, 5, 4)], [node("add", "y", ["a", "a"])], lambda a, _: a + a)
+
+
+def merge_cases(lib, b):
+    for shapes in ADD_MUL:
+        yield f"add {shapes[0]}", lambda s=shapes: several(
+            lib, b, s, [node("add", "y", ["a", "b"])], lambda a, b, _: a + b)
+    for shapes in ADD_MUL + GATE:
+        yield f"mul {shapes}", lambda s=shapes: several(
+            lib, b, s, [node("mul", "y", ["a", "b"])], lambda a, b, _: a * b)
+    for channels in CONCAT:
+        for plane in [(), (7, 5)]:
+            yield f"concat {channels} {plane}", lambda c=channels, p=plane: several(
+                lib, b, [(k,) + p for k in c], [node("concat", "y", list("abcdefgh"[:len(c)]))],
+                lambda *x: torch.cat(x[:-1], 1))
+    yield "branches", lambda: branches(lib, b)
+    for shape in [(7, 5, 3), (16, 2, 2), (5, 8)]:
+        for p in [0.2, 0.6]:
+            yield f"stochastic_depth {shape} {p}", lambda s=shape, p=p: stochastic_depth(lib, b, s, p)
+
+
+def sequence_cases(lib, b):
+    for shape in FEATURES:
+        yield f"layer_norm {shape}", lambda s=shape: several(
+            lib, b, [s], [node("layer_norm", "y", ["a"], eps=1e-6)], channels_last(
+                lambda x, w: F.layer_norm(x, x.shape[-1:], w["y.weight"], w["y.bias"], 1e-6)))
+        yield f"linear of {shape}", lambda s=shape: several(
+            lib, b, [s], [node("linear", "y", ["a"], out=19)], channels_last(
+                lambda x, w: F.linear(x, w["y.weight"], w["y.bias"])))
+    for shape in FEATURES[4:]:
+        yield f"layer_scale {shape}", lambda s=shape: several(
+            lib, b, [s], [node("layer_scale", "y", ["a"], value=0.3)], lambda x, w: x * w["y"])
+    for T, D, heads in [(1, 8, 2), (5, 12, 3), (17, 32, 4), (50, 48, 1), (10, 30, 6)]:
+        yield f"attention {T}x{D} {heads}", lambda a=(T, D, heads): attention(lib, b, *a)
+    yield "tokens", lambda: vit_ends(lib, b)
+
+
 def op_cases(lib, b):
+    yield from merge_cases(lib, b)
+    yield from sequence_cases(lib, b)
     for shape, param in CONV:
         yield f"conv2d {shape} {param}", lambda s=shape, p=param: single(
             lib, b, s, "conv2d", conv(p), **p)

@@ -18,6 +18,8 @@ ACTIVATIONS = {
     "silu": nn.SiLU,
     "mish": nn.Mish,
     "hardswish": nn.Hardswish,
+    "relu6": nn.ReLU6,
+    "hardsigmoid": nn.Hardsigmoid,
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
 }

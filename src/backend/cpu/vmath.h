@@ -110,10 +110,15 @@ ALWAYS vec vbetween(vec x, vec lo, vec mid, vec hi) /* hardswish: x <= -3, betwe
     return vpick(vgt(x, vset(-3)), vpick(vgt(vset(3), x), mid, hi), lo);
 }
 
+ALWAYS vec vinside(vec x, float lo, float hi, vec slope) /* lo < x < hi ? slope : 0 */
+{
+    return vpick(vand(vgt(x, vset(lo)), vgt(vset(hi), x)), slope, vset(0));
+}
+
 /* f(x). kind is a constant wherever this is inlined. */
 ALWAYS vec vactivate(enum activation kind, vec x)
 {
-    const vec zero = vset(0), third = vset(1.0f / 6);
+    const vec zero = vset(0), sixth = vset(1.0f / 6);
     switch (kind) {
     case ACTIVATION_relu:
         return vpick(vor(vgt(x, zero), vnan(x)), x, zero);
@@ -132,7 +137,11 @@ ALWAYS vec vactivate(enum activation kind, vec x)
         return x * m.n / (m.n + vset(2));
     }
     case ACTIVATION_hardswish:
-        return vpick(vnan(x), x, vbetween(x, zero, x * (x + vset(3)) * third, x));
+        return vpick(vnan(x), x, vbetween(x, zero, x * (x + vset(3)) * sixth, x));
+    case ACTIVATION_relu6:
+        return vclamp(x, 0, 6);
+    case ACTIVATION_hardsigmoid:
+        return vclamp((x + vset(3)) * sixth, 0, 1);
     case ACTIVATION_sigmoid:
         return vsigmoid(x);
     case ACTIVATION_tanh:
@@ -147,7 +156,7 @@ ALWAYS vec vactivate(enum activation kind, vec x)
 /* f'(x) from x. */
 ALWAYS vec vslope(enum activation kind, vec x)
 {
-    const vec zero = vset(0), one = vset(1);
+    const vec zero = vset(0), one = vset(1), sixth = vset(1.0f / 6);
     switch (kind) {
     case ACTIVATION_relu:
         return vpick(vgt(x, zero), one, zero);
@@ -165,6 +174,10 @@ ALWAYS vec vslope(enum activation kind, vec x)
         return vmish_slope(x);
     case ACTIVATION_hardswish:
         return vbetween(x, zero, vfma(x, vset(1.0f / 3), vset(0.5f)), one);
+    case ACTIVATION_relu6:
+        return vinside(x, 0, 6, one);
+    case ACTIVATION_hardsigmoid:
+        return vinside(x, -3, 3, sixth);
     case ACTIVATION_sigmoid: {
         vec s = vsigmoid(x);
         return s * (one - s);
@@ -190,6 +203,10 @@ ALWAYS vec vslope_y(enum activation kind, vec y)
         return vpick(vgt(y, zero), one, vset(0.01f));
     if (kind == ACTIVATION_elu)
         return vpick(vgt(y, zero), one, y + one);
+    if (kind == ACTIVATION_relu6)
+        return vinside(y, 0, 6, one);
+    if (kind == ACTIVATION_hardsigmoid)
+        return vinside(y, 0, 1, vset(1.0f / 6));
     if (kind == ACTIVATION_sigmoid)
         return y * (one - y);
     if (kind == ACTIVATION_tanh)

@@ -83,6 +83,16 @@ static bool activation_run(struct group *g, enum pass pass, struct err *e)
     return true;
 }
 
+/* How many neighbours of a tensor are dropped together. */
+static size_t dropped_at_once(const struct group *g)
+{
+    const struct node *node = g->node[0];
+    struct dims d = dims_of(g, g->in[0]);
+    if (node->op == &op_stochastic_depth)
+        return shape_count(&node->out);
+    return node->op == &op_dropout2d ? (size_t)d.H * (size_t)d.W : 1;
+}
+
 /* The factor of element i, a pure function of (seed, step, node, i): backward draws it again. */
 static float dropout_factor(const struct rng *stream, float p, size_t i)
 {
@@ -98,14 +108,13 @@ static bool dropout_run(struct group *g, enum pass pass, struct err *e)
     (void)e;
     const struct node *node = g->node[0];
     float p = g->mode == MODE_TRAIN ? ((const struct dropout_param *)node->param)->p : 0;
-    struct dims d = dims_of(g, g->in[0]);
-    size_t plane = node->op == &op_dropout2d ? (size_t)d.H * (size_t)d.W : 1;
+    size_t unit = dropped_at_once(g);
     struct rng stream = rng_at(g->seed, RNG_DROPOUT, g->step, (uint64_t)node->id);
     const float *from = pass == PASS_FORWARD ? g->in[0]->data : g->out->grad;
     float *to = pass == PASS_FORWARD ? g->out->data : g->in[0]->grad;
     size_t n = count_of(g, g->out);
     for (size_t i = 0; i < n; i++)
-        to[i] = from[i] * dropout_factor(&stream, p, i / plane);
+        to[i] = from[i] * dropout_factor(&stream, p, i / unit);
     return true;
 }
 
@@ -152,5 +161,7 @@ const struct kernel ref_dropout = {
     .name = "reference", .pattern = "dropout", .run = dropout_run};
 const struct kernel ref_dropout2d = {
     .name = "reference", .pattern = "dropout2d", .run = dropout_run};
+const struct kernel ref_stochastic_depth = {
+    .name = "reference", .pattern = "stochastic_depth", .run = dropout_run};
 const struct kernel ref_flatten = {
     .name = "reference", .pattern = "flatten", .run = flatten_run};

@@ -9,7 +9,9 @@ extern const struct backend_ops ref_backend;
 
 extern const struct kernel ref_normalize, ref_conv2d, ref_linear, ref_max_pool, ref_avg_pool,
     ref_adaptive_avg_pool, ref_batch_norm, ref_activation, ref_dropout, ref_dropout2d,
-    ref_flatten, ref_softmax, ref_cross_entropy;
+    ref_flatten, ref_softmax, ref_cross_entropy, ref_layer_norm, ref_layer_scale,
+    ref_stochastic_depth, ref_add, ref_concat, ref_mul, ref_tokens, ref_class_token,
+    ref_position_embedding, ref_select_token, ref_attention;
 
 /* The extents of a rank-4 tensor, and of a rank-2 one with H = W = 1. */
 struct dims {
@@ -25,6 +27,21 @@ static inline size_t at4(const struct dims *d, int n, int c, int h, int w)
 {
     return (((size_t)n * (size_t)d->C + (size_t)c) * (size_t)d->H + (size_t)h) * (size_t)d->W +
            (size_t)w;
+}
+/* A tensor as vectors of features (op/infer.h): element d of row r lies at row_at(r) + d * step. */
+struct rows {
+    size_t n, D, step;
+};
+static inline struct rows rows_of(const struct group *g, const struct value *v)
+{
+    const struct shape *s = &v->shape;
+    size_t n = (size_t)g->n, D = (size_t)s->dim[s->rank == 3 ? 2 : 1];
+    size_t step = s->rank == 4 ? (size_t)s->dim[2] * (size_t)s->dim[3] : 1;
+    return (struct rows){s->rank == 3 ? n * (size_t)s->dim[1] : n * step, D, step};
+}
+static inline size_t row_at(const struct rows *r, size_t row)
+{
+    return row / r->step * r->D * r->step + row % r->step;
 }
 /* Floats of n items. */
 static inline size_t count_of(const struct group *g, const struct value *v)

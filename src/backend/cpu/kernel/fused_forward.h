@@ -31,6 +31,8 @@ ALWAYS enum course course_of(enum activation kind)
     switch (kind) {
     case ACTIVATION_relu:
     case ACTIVATION_hardswish:
+    case ACTIVATION_relu6:
+    case ACTIVATION_hardsigmoid:
         return COURSE_EACH; /* flat parts: equal values, of which the first wins */
     case ACTIVATION_gelu:
     case ACTIVATION_gelu_tanh:
