@@ -198,14 +198,15 @@ static bool transfer(struct work *w, struct err *e)
 
 static bool another_file(struct work *w, struct err *e)
 {
+    enum { SHOWN = 16 }; /* digits, of each */
     char text[SHA256_TEXT];
-    err_set(e, ERR_MODEL,
-            "%s: SHA-256 %.16s... of %" PRId64 " bytes, expected %.16s%s: damaged, or another "
-            "file; it was thrown away",
-            w->r->url, sha256_text(&w->part.hash, text), w->part.n, w->r->hash,
-            w->r->n_digit > 16 ? "..." : "");
+    int n = w->r->n_digit < SHOWN ? (int)w->r->n_digit : SHOWN;
     w->useless = true;
-    return false;
+    return err_set(
+        e, ERR_MODEL,
+        "%s: SHA-256 %.*s... of %" PRId64 " bytes, expected %.*s: damaged, or another "
+        "file; it was thrown away",
+        w->r->url, SHOWN, sha256_text(&w->part.hash, text), w->part.n, n, w->r->hash);
 }
 
 /* Parts that do not fit together are fetched once more in one piece. */
