@@ -5,8 +5,11 @@
 extern const struct command command_train;
 extern const struct command command_eval;
 extern const struct command command_predict;
+extern const struct command command_compare;
 extern const struct command command_check;
 extern const struct command command_model;
+extern const struct command command_zoo;
+extern const struct command command_pull;
 extern const struct command command_demo_data;
 extern const struct command command_augment;
 extern const struct command command_bench;
@@ -19,8 +22,11 @@ const struct command *const commands[] = {
     &command_train,
     &command_eval,
     &command_predict,
+    &command_compare,
     &command_check,
     &command_model,
+    &command_zoo,
+    &command_pull,
     &command_demo_data,
     &command_augment,
     &command_bench,

@@ -5,7 +5,7 @@
  *     issues.json       pictures left out, and why      diverged.json     where a loss was not finite
  *     metrics.jsonl     numbers by step and epoch       timing.jsonl      seconds, img/s, data wait
  *     samples.jsonl     which pictures each step saw    log.txt           what happened, with times
- *     lock              pid of who trains
+ *     lock              pid of who trains               model.json        parameters, multiply-adds
  *     last.safetensors  previous.safetensors  best.safetensors
  * One process at a time holds it. */
 #ifndef TRAIN_RUN_H
