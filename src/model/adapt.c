@@ -54,14 +54,14 @@ static void resample(const struct line *l, const float *from, float *to)
 static bool resample_grid(const float *from, int side, float *to, int new, int D, struct err *e)
 {
     size_t row = (size_t)D;
-    float *wide = mem_new((size_t)side * (size_t)new, row * sizeof(*wide), e);
+    float *wide = mem_new((size_t)side * (size_t) new, row * sizeof(*wide), e);
     if (!wide)
         return false;
     for (int y = 0; y < side; y++)
         resample(&(struct line){side, new, D, row}, from + (size_t)(y * side) * row,
                  wide + (size_t)(y * new) * row);
     for (int x = 0; x < new; x++)
-        resample(&(struct line){side, new, D, (size_t)new * row}, wide + (size_t)x * row,
+        resample(&(struct line){side, new, D, (size_t) new *row}, wide + (size_t)x * row,
                  to + (size_t)x * row);
     mem_free(wide);
     return true;

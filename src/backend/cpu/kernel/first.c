@@ -114,26 +114,27 @@ static void fill_row(const struct job *j, int picture, int y, float *row)
 }
 
 /* bf16 of a, and of b above it. */
-static FORCE_INLINE vecu pair_of(vec a, vec b)
+static FORCE_INLINE vec pair_of(vec a, vec b)
 {
     _Alignas(64) uint16_t half[2][V];
     vstore_bf16(half[0], a);
     vstore_bf16(half[1], b);
-    return __builtin_convertvector(*(const vechalf *)half[0], vecu) |
-           __builtin_convertvector(*(const vechalf *)half[1], vecu) << 16;
+    return (vec)(__builtin_convertvector(*(const vechalf *)half[0], vecu) |
+                 __builtin_convertvector(*(const vechalf *)half[1], vecu) << 16);
 }
 
 /* In place: to bf16, or with `apart` to pairs of a number and the one so far to its right. */
 static void pair_row(const struct job *j, float *row, int apart)
 {
     float end[V + FIRST_MAX_STEP] = {0};
+    void *at = row;
     memcpy(end, row + j->width - V, V * sizeof(float));
     for (int i = 0; i < j->width; i += V) {
         const float *right = i + V < j->width ? row + i + apart : end + apart;
         if (apart)
-            *(vecu *)(row + i) = pair_of(vload(row + i), vloadu(right));
+            vstore(row + i, pair_of(vload(row + i), vloadu(right)));
         else
-            vstore_bf16((uint16_t *)row + i, vload(row + i));
+            vstore_bf16((uint16_t *)at + i, vload(row + i));
     }
 }
 
@@ -159,8 +160,8 @@ static void pack_pairs(const struct job *j, float *u)
         for (int i = 0; i < j->taps; i += 2, to += PANEL)
             for (int lane = 0; lane < PANEL; lane += V) {
                 const float *tap = u + (r * j->taps + i) * PANEL + lane;
-                *(vecu *)(to + lane) =
-                    pair_of(vload(tap), i + 1 < j->taps ? vload(tap + PANEL) : vset(0));
+                vstore(to + lane,
+                       pair_of(vload(tap), i + 1 < j->taps ? vload(tap + PANEL) : vset(0)));
             }
 }
 
@@ -205,8 +206,10 @@ static FORCE_INLINE void put(const struct target *t, size_t at, vec v)
 static FORCE_INLINE vec spread(bool pairs, const char *x)
 {
     uint32_t pair;
+    float number;
     memcpy(&pair, x, sizeof(pair));
-    return pairs ? (vec)((vecu){0} + pair) : vset(*(const float *)x);
+    memcpy(&number, x, sizeof(number));
+    return pairs ? (vec)((vecu){0} + pair) : vset(number);
 }
 
 static FORCE_INLINE vec add_product(bool pairs, vec x, vec u, vec sum)
