@@ -42,7 +42,8 @@ static void resamples_the_grid(void **state)
     static const float expected[] = {9, 1, 1.5F, 2, 2, 2.5F, 3, 3, 3.5F, 4};
     for (size_t i = 0; i < COUNT_OF(expected); i++) {
         assert_float_equal(to[D * i], expected[i], 1e-5);
-        assert_float_equal(to[D * i + 1], i ? 10 * expected[i] : -9, 1e-4);
+        float second = i ? 10 * expected[i] : -9;
+        assert_float_equal(to[D * i + 1], second, 1e-4);
     }
     graph_free(t.graph);
 }
