@@ -166,11 +166,7 @@ static bool print_json(const struct bench *b, struct err *e)
     json_put_real(&w, "rss_anon_mib", b->anonymous_mib);
     json_put_text(&w, "isa", b->backend->isa ? b->backend->isa->name : "");
     json_close(&w, '}');
-    bool ok = json_done(&w, e);
-    if (ok)
-        puts(w.text);
-    json_writer_release(&w);
-    return ok;
+    return json_print(&w, e);
 }
 
 static bool print_groups(const struct bench *b, struct err *e)

@@ -344,11 +344,7 @@ static bool print_json(const struct comparison *c, struct err *e)
         json_put_text(&w, NULL, c->words[i]);
     json_close(&w, ']');
     json_close(&w, '}');
-    bool ok = json_done(&w, e);
-    if (ok)
-        puts(w.text);
-    json_writer_release(&w);
-    return ok;
+    return json_print(&w, e);
 }
 
 static bool print_text(const struct comparison *c, struct err *e)

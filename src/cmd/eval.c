@@ -293,11 +293,7 @@ static bool print_json(const struct job *j, struct err *e)
     json_put_text(&w, "part", parts[j->cfg->part]);
     metrics_write_json(&j->metrics, j->net.class_name, &w);
     json_close(&w, '}');
-    bool ok = json_done(&w, e);
-    if (ok)
-        puts(w.text);
-    json_writer_release(&w);
-    return ok;
+    return json_print(&w, e);
 }
 
 static bool run(struct call *call, struct err *e)

@@ -208,11 +208,7 @@ static bool print_json(const struct predictor *p, const char *name, double *shar
     }
     json_close(&w, ']');
     json_close(&w, '}');
-    bool ok = json_done(&w, e);
-    if (ok)
-        puts(w.text);
-    json_writer_release(&w);
-    return ok;
+    return json_print(&w, e);
 }
 
 static bool print_row(const struct predictor *p, const struct config *c, const char *name,

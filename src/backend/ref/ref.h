@@ -13,6 +13,15 @@ extern const struct kernel ref_normalize, ref_conv2d, ref_linear, ref_max_pool, 
     ref_stochastic_depth, ref_add, ref_concat, ref_mul, ref_tokens, ref_class_token,
     ref_position_embedding, ref_select_token, ref_attention;
 
+/* A row an op; those of another backend's own kernels stand before them. */
+#define REF_KERNELS                                                                            \
+    &ref_normalize, &ref_conv2d, &ref_linear, &ref_max_pool, &ref_avg_pool,                    \
+        &ref_adaptive_avg_pool, &ref_batch_norm, &ref_layer_norm, &ref_layer_scale,            \
+        &ref_activation, &ref_dropout, &ref_dropout2d, &ref_stochastic_depth, &ref_add,        \
+        &ref_concat, &ref_mul, &ref_flatten, &ref_tokens, &ref_class_token,                    \
+        &ref_position_embedding, &ref_select_token, &ref_attention, &ref_softmax,              \
+        &ref_cross_entropy
+
 /* The extents of a rank-4 tensor, and of a rank-2 one with H = W = 1. */
 struct dims {
     int N, C, H, W;
