@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { N = 5, MAX_SEEN = 64 };
+enum { N = 5, MAX_SEEN = 128 };
 
 /* The nodes between the input and the last, which is called y. x is the input's shape; where it says
  * u8, true or false, the input's gradient is not wanted. */
@@ -94,6 +94,14 @@ static const struct row rows[] = {
     {"[5,10,12]", ONE("avg_pool", ",'kernel':3,'stride':2,'pad':1,'exclude_pad':true")},
     {"[32,7,7]", ONE("adaptive_avg_pool", ",'out':1")},
     {"[5,13,9]", ONE("adaptive_avg_pool", ",'out':[3,2]")},
+    /* where branches meet */
+    {"[24,7,5]", ACT("x", "silu") ",{'op':'add','name':'d','in':['a','x']},{'op':'activation','name':'y','in':['d'],'kind':'relu'}"},
+    {"[17,6,4]", ACT("x", "silu") ",{'op':'add','name':'y','in':['a','x']}"},
+    {"[40,5,6]", "{'op':'adaptive_avg_pool','name':'s','in':['x'],'out':1},"
+                 "{'op':'activation','name':'g','in':['s'],'kind':'sigmoid'},{'op':'mul','name':'y','in':['x','g']}"},
+    {"[33,5,6]", ONE("stochastic_depth", ",'p':0.4")},
+    {"[19,5,6]", ONE("layer_scale", ",'value':0.4")},
+    {"[5,33]", ONE("activation", ",'kind':'gelu'")},
     /* the rest */
     {"[21,5,7]", ONE("activation", ",'kind':'silu'")},
     {"[48,5,7]", ONE("activation", ",'kind':'gelu'")},

@@ -14,4 +14,13 @@ extern const struct kernel cpu_norm_act_drop_pool, cpu_norm_act_drop2d_pool, cpu
 
 extern const struct kernel cpu_linear, cpu_conv_dnnl;
 
+/* pool.c */
+extern const struct kernel cpu_max_pool, cpu_avg_pool, cpu_adaptive_avg_pool;
+
+/* merge.c */
+extern const struct kernel cpu_add_act, cpu_add, cpu_act_plain, cpu_mul, cpu_layer_scale,
+    cpu_stochastic_depth;
+void merge_sum(const struct backend *b, enum dtype t, const void *const *part, int n_part,
+               void *out, size_t count);
+
 #endif
