@@ -99,6 +99,7 @@ static const struct row rows[] = {
     {"[17,6,4]", ACT("x", "silu") ",{'op':'add','name':'y','in':['a','x']}"},
     {"[40,5,6]", "{'op':'adaptive_avg_pool','name':'s','in':['x'],'out':1},"
                  "{'op':'activation','name':'g','in':['s'],'kind':'sigmoid'},{'op':'mul','name':'y','in':['x','g']}"},
+    {"[40,5,6]", CONV("x", 33) ",{'op':'concat','name':'y','in':['c','x']}"},
     {"[33,5,6]", ONE("stochastic_depth", ",'p':0.4")},
     {"[19,5,6]", ONE("layer_scale", ",'value':0.4")},
     {"[5,33]", ONE("activation", ",'kind':'gelu'")},

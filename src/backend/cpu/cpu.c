@@ -114,6 +114,7 @@ static const struct kernel *const kernels[] = {
     &cpu_add,
     &cpu_act_plain,
     &cpu_mul,
+    &cpu_concat,
     &cpu_layer_scale,
     &cpu_stochastic_depth,
     &ref_normalize,

@@ -12,7 +12,7 @@ extern const struct kernel cpu_norm_act_drop_pool, cpu_norm_act_drop2d_pool, cpu
     cpu_norm_act, cpu_norm_pool, cpu_act_pool, cpu_act_drop, cpu_act_drop2d, cpu_norm, cpu_act,
     cpu_pool_2x2, cpu_drop, cpu_drop2d;
 
-extern const struct kernel cpu_linear, cpu_conv_dnnl;
+extern const struct kernel cpu_linear, cpu_conv_dnnl, cpu_concat;
 
 /* pool.c */
 extern const struct kernel cpu_max_pool, cpu_avg_pool, cpu_adaptive_avg_pool;

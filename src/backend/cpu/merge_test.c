@@ -112,6 +112,24 @@ static void products(void **state)
         }
 }
 
+/* Channels that divide by the vector, that do not, and that are fewer. */
+static void concats(void **state)
+{
+    (void)state;
+    static const int channels[][4] = {{16, 32, 48, 16}, {8, 24, 8, 40}, {16, 5, 11, 7},
+                                      {5, 33, 2, 64},   {1, 1, 1, 1},   {3, 30, 16, 1}};
+    for (size_t i = 0; i < COUNT_OF(channels); i++)
+        for (int n_in = 1; n_in <= 4; n_in++) {
+            struct shape shape[4];
+            for (int k = 0; k < n_in; k++)
+                shape[k] = (struct shape){4, {3, channels[i][k], 5, 7}};
+            check(&op_concat, NULL, shape, n_in, ACTIVATION_identity, ": concat, blocks",
+                  DTYPE_F32);
+            check(&op_concat, NULL, shape, n_in, ACTIVATION_identity, ": concat, blocks",
+                  DTYPE_BF16);
+        }
+}
+
 /* x is read by four nodes, one of which gives its gradient on as it is: relu(s + x) + s, s = x + x. */
 static void shared_gradients(void **state)
 {
@@ -141,6 +159,7 @@ int main(void)
         cmocka_unit_test(sums),
         cmocka_unit_test(every_activation),
         cmocka_unit_test(products),
+        cmocka_unit_test(concats),
         cmocka_unit_test(shared_gradients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
