@@ -25,6 +25,7 @@ struct trial {
     enum dtype compute;
     bool needs_bf16;          /* the row is for instruction sets with bf16 products only */
     bool frozen;              /* no gradient of weights */
+    bool forward;             /* no gradient at all */
     const float *value;       /* of the weights; NULL = drawn */
     const char *row;          /* kernel that cpu must choose */
     const char *const *avoid; /* kernels not to use, NULL-ended; NULL = none */
@@ -123,7 +124,7 @@ static inline void trial_run(const struct trial *t, const char *backend, int n_t
                              .mode = t->mode,
                              .compute = t->compute,
                              .keep = (struct node *[]){t->out, NULL},
-                             .want = u8 ? NULL : inputs,
+                             .want = u8 || t->forward ? NULL : inputs,
                              .want_weights =
                                  t->graph->n_value > 0 && !t->frozen && t->mode == MODE_TRAIN,
                              .n_shard = t->n_shard,
@@ -152,8 +153,9 @@ static inline void trial_run(const struct trial *t, const char *backend, int n_t
         o->winner = (int32_t *)trial_new(o->n_winner);
         ok = plan_decisions(p, t->pool, o->winner, &e);
     }
-    ok = ok && plan_seed(p, t->out, dy, 1, &e) && plan_backward(p, NULL, NULL, &e) &&
-         (u8 || trial_move(t, p, NULL, o->dx, &e));
+    ok = ok &&
+         (t->forward || (plan_seed(p, t->out, dy, 1, &e) && plan_backward(p, NULL, NULL, &e) &&
+                         (u8 || trial_move(t, p, NULL, o->dx, &e))));
     if (!ok)
         fail_msg("%s", e.msg);
     memcpy(o->grad, w->grad, t->graph->n_value * sizeof(float));

@@ -85,6 +85,16 @@ static void reorder(const struct value *from, const void *src, const struct valu
 }
 
 static const struct kernel *const kernels[] = {
+    &cpu_conv_norm_add_act_winograd,
+    &cpu_conv_norm_add_act_dnnl,
+    &cpu_conv_norm_add_winograd,
+    &cpu_conv_norm_add_dnnl,
+    &cpu_conv_norm_act_winograd,
+    &cpu_conv_norm_act_dnnl,
+    &cpu_conv_norm_winograd,
+    &cpu_conv_norm_dnnl,
+    &cpu_conv_act_winograd,
+    &cpu_conv_act_dnnl,
     &cpu_norm_act_drop_pool,
     &cpu_norm_act_drop2d_pool,
     &cpu_norm_act_pool,
@@ -101,6 +111,8 @@ static const struct kernel *const kernels[] = {
     &cpu_conv_first,
     &cpu_conv_winograd,
     &cpu_conv_dnnl,
+    &cpu_conv_plain_dnnl,
+    &cpu_linear_map_dnnl,
     &cpu_norm,
     &cpu_act,
     &cpu_pool_2x2,

@@ -7,10 +7,10 @@
 #include "op/activation.h"
 
 struct tail {
-    const struct batch_norm_param *norm;   /* NULL = none */
-    const struct weight_ref *norm_weight;  /* its five weights */
-    const struct value *more;              /* what is added, or NULL */
-    enum activation kind;                  /* identity = none */
+    const struct batch_norm_param *norm;  /* NULL = none */
+    const struct weight_ref *norm_weight; /* its five weights */
+    const struct value *more;             /* what is added, or NULL */
+    enum activation kind;                 /* identity = none */
 };
 
 /* g begins with the convolution. */
