@@ -6,6 +6,8 @@ extern const struct command command_eval;
 extern const struct command command_predict;
 extern const struct command command_check;
 extern const struct command command_model;
+extern const struct command command_zoo;
+extern const struct command command_pull;
 extern const struct command command_demo_data;
 extern const struct command command_augment;
 extern const struct command command_bench;
@@ -20,6 +22,8 @@ const struct command *const commands[] = {
     &command_predict,
     &command_check,
     &command_model,
+    &command_zoo,
+    &command_pull,
     &command_demo_data,
     &command_augment,
     &command_bench,
