@@ -4,6 +4,7 @@
 extern const struct command command_train;
 extern const struct command command_eval;
 extern const struct command command_predict;
+extern const struct command command_compare;
 extern const struct command command_check;
 extern const struct command command_model;
 extern const struct command command_zoo;
@@ -20,6 +21,7 @@ const struct command *const commands[] = {
     &command_train,
     &command_eval,
     &command_predict,
+    &command_compare,
     &command_check,
     &command_model,
     &command_zoo,
