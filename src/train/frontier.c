@@ -77,6 +77,32 @@ static struct node *find(const struct frontier_request *r, bool *needed, int *re
 
 /* -- keys -- */
 
+/* Options as texts, because structs have padding; those that change nothing in evaluation aside. */
+static uint64_t hash_options(const struct option *row, const void *of, uint64_t h)
+{
+    static const char *const idle[] = {"dropout", "dropout-where", "stochastic-depth",
+                                       "label-smoothing", "aux"};
+    for (; row && row->name; row++) {
+        char text[1024];
+        bool skip = false;
+        for (size_t i = 0; i < COUNT_OF(idle); i++)
+            skip |= strcmp(row->name, idle[i]) == 0;
+        option_text(row, of, text, sizeof(text));
+        h = skip ? h : hash64(text, strlen(text), h);
+    }
+    return h;
+}
+
+static uint64_t hash_model(const struct network *net, uint64_t h)
+{
+    struct model_config copy = net->config;
+    struct option_table table[MODEL_MAX_TABLES];
+    int n = model_tables(&copy, table);
+    for (int i = 0; i < n; i++)
+        h = hash_options(table[i].row, table[i].into, h);
+    return h;
+}
+
 /* All that the frontier of a given input depends on. */
 static uint64_t hash_prefix(const struct frontier *f)
 {
@@ -88,12 +114,12 @@ static uint64_t hash_prefix(const struct frontier *f)
     const char *isa = f->r.backend->isa ? f->r.backend->isa->name : f->r.backend->ops->name;
     h = hash64(isa, strlen(isa), h);
     h = hash64(facts, sizeof(facts), h);
+    h = hash64(pre->mean, sizeof(pre->mean), h);
+    h = hash64(pre->std, sizeof(pre->std), hash_model(net, h));
     for (int i = 0; i <= f->node->id; i++) {
         const struct node *n = net->graph->node[i];
         h = hash64(n->name, strlen(n->name), hash64(n->op->name, strlen(n->op->name), h));
-        h = hash64(&n->out, sizeof(n->out), h);
-        if (n->param && !n->op->random) /* dropout is off here */
-            h = hash64(n->param, n->op->param_size, h);
+        h = hash64(n->out.dim, (size_t)n->out.rank * sizeof(*n->out.dim), h);
         for (int k = 0; k < n->n_in; k++)
             h = hash64(&n->in[k]->id, sizeof(n->in[k]->id), h);
         for (int k = 0; k < n->n_weight; k++)
@@ -123,7 +149,9 @@ static uint64_t stream_key(const struct frontier *f, const struct loader_config 
         return h;
     h = hash64(&c->seed, sizeof(c->seed), h);
     h = hash64(&c->full_crop, sizeof(c->full_crop), h);
-    return hash64(c->augment, sizeof(*c->augment), h);
+    for (int i = 0; transforms[i]; i++)
+        h = hash_options(transforms[i]->options, c->augment, h);
+    return h;
 }
 
 static struct feature_key key_of(const struct frontier *f, int stream, uint64_t sample,
