@@ -170,40 +170,25 @@ static bool print_curve(struct session *s, struct err *e)
     return true;
 }
 
-/* "12.3 M" */
-static const char *millions(size_t n, char text[24])
-{
-    if (n < 1000000)
-        snprintf(text, 24, "%zu", n);
-    else
-        snprintf(text, 24, "%.2f M", (double)n / 1e6);
-    return text;
-}
-
-/* What was loaded, and what trains. */
+/* What was loaded, and what trains at first. */
 static void print_strategy(const struct session *s)
 {
     const struct trainer *t = s->trainer;
-    const struct network *net = &s->net;
-    const struct match *m = &s->pretrained.match;
-    char some[24], all[24];
-    size_t n = net->graph->n_value, trained = freeze_trained(&t->freeze, t->upto);
-    if (s->pretrained.file.path) {
-        const char *slash = strrchr(s->pretrained.file.path, '/');
-        printf("weights: %s, %d tensors of %s", slash ? slash + 1 : s->pretrained.file.path,
-               m->n_copied, s->pretrained.file.format);
-        printf(m->list[MATCH_FRESH].n ? "; new: " : "");
-        for (int i = 0; i < m->list[MATCH_FRESH].n; i++)
-            printf("%s%s", i ? ", " : "", m->list[MATCH_FRESH].text[i]);
-        printf("\npictures: shorter side to %d px (%s), centre %d px\n", net->pre.resize_px,
-               net->pre.filter == RESIZE_BICUBIC ? "bicubic" : "bilinear", net->pre.size_px);
+    const struct pretrained *from = &s->pretrained;
+    const struct match_list *fresh = &from->match.list[MATCH_FRESH];
+    const struct preprocess *pre = &s->net.pre;
+    char text[256];
+    if (from->file.path) {
+        const char *slash = strrchr(from->file.path, '/');
+        printf("weights: %s, %d tensors%s", slash ? slash + 1 : from->file.path,
+               from->match.n_copied, fresh->n ? "; new: " : "");
+        for (int i = 0; i < fresh->n; i++)
+            printf("%s%s", i ? ", " : "", fresh->text[i]);
+        printf("\npictures: shorter side to %d px (%s), the middle %d px\n", pre->resize_px,
+               pre->filter == RESIZE_BICUBIC ? "bicubic" : "bilinear", pre->size_px);
     }
-    if (s->pretrained.file.path || t->upto >= 0)
-        printf("training %s of %s parameters, %s frozen%s%s%s\n", millions(trained, some),
-               millions(n, all), n > trained ? "the rest" : "none",
-               t->upto >= 0 ? " up to " : "",
-               t->upto >= 0 ? net->graph->node[t->upto]->name : "",
-               t->upto >= 0 ? " and run as in evaluation" : "");
+    if (from->file.path || t->upto >= 0)
+        printf("%s\n", freeze_text(&t->freeze, t->upto, text, sizeof(text)));
     fflush(stdout);
 }
 

@@ -10,6 +10,9 @@
 static const char last_name[] = "last.safetensors", previous_name[] = "previous.safetensors",
                   best_name[] = "best.safetensors";
 enum { MAX_FAILURES = 3 };
+/* Above so many bytes a checkpoint takes longer than an epoch over kept features may: at the ends of
+ * epochs it is then written no oftener than this. */
+enum { LARGE_BYTES = 128 << 20, LARGE_SECONDS = 30 };
 
 static void add(struct trainer *t, const char *name, enum st_dtype dtype, void *data, size_t n)
 {
@@ -56,6 +59,11 @@ size_t trainer_checkpoint_bytes(const struct trainer *t)
     return network_bytes(t->s.net, t->state, t->n_state);
 }
 
+static bool may_wait(const struct trainer *t)
+{
+    return trainer_checkpoint_bytes(t) > LARGE_BYTES && clock_s() - t->saved_s < LARGE_SECONDS;
+}
+
 void trainer_warn(const struct trainer *t, const char *text)
 {
     if (t->s.run)
@@ -72,7 +80,7 @@ static bool write_best(struct trainer *t, const struct weights *w, struct err *e
     return ok;
 }
 
-/* Keeps a copy to store later, when there is room again. */
+/* Keeps a copy to store with the next checkpoint. */
 static bool put_aside(struct trainer *t, struct err *e)
 {
     const struct graph *g = t->s.net->graph;
@@ -86,6 +94,8 @@ static bool put_aside(struct trainer *t, struct err *e)
 
 bool trainer_save_best(struct trainer *t, struct err *e)
 {
+    if (may_wait(t))
+        return put_aside(t, e);
     weights_free(t->best);
     t->best = NULL;
     if (write_best(t, shown(t), e))
@@ -114,6 +124,12 @@ static bool write_last(struct trainer *t, struct err *e)
     mem_free(path);
     t->last_is_bad = t->last_is_bad && !ok;
     return ok;
+}
+
+bool trainer_save_epoch(struct trainer *t, struct err *e)
+{
+    bool last = trainer_done(t);
+    return (may_wait(t) && !last) || trainer_save(t, last, e);
 }
 
 bool trainer_save(struct trainer *t, bool final, struct err *e)

@@ -183,3 +183,13 @@ size_t freeze_trained(const struct freeze *f, int upto)
     }
     return sum;
 }
+
+char *freeze_text(const struct freeze *f, int upto, char *text, size_t size)
+{
+    size_t trained = freeze_trained(f, upto);
+    int at = snprintf(text, size, "training %zu of %zu parameters", trained, f->graph->n_value);
+    if (upto >= 0 && at > 0 && (size_t)at < size)
+        snprintf(text + at, size - (size_t)at, "; frozen up to %s, run as in evaluation%s",
+                 f->graph->node[upto]->name, f->cfg->frozen_dropout ? " but for dropout" : "");
+    return text;
+}

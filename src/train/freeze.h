@@ -46,5 +46,7 @@ void freeze_rates(const struct freeze *f, int upto, double *rate);
 void freeze_list(const struct freeze *f, int upto, struct node **list);
 /* Floats that train. */
 size_t freeze_trained(const struct freeze *f, int upto);
+/* "training 7686 of 2231558 parameters; frozen up to ..." into text, which it returns. */
+char *freeze_text(const struct freeze *f, int upto, char *text, size_t size);
 
 #endif

@@ -144,6 +144,16 @@ static bool choose_source(struct trainer *t, struct err *e)
     return true;
 }
 
+static void tell(const struct trainer *t)
+{
+    char text[256];
+    freeze_text(&t->freeze, t->upto, text, sizeof(text));
+    if (t->s.run)
+        run_log(t->s.run, "epoch %lld: %s", (long long)t->epoch + 1, text);
+    if (t->epoch > 0 && t->s.events && t->s.events->phase)
+        t->s.events->phase(t->s.events->ctx, text);
+}
+
 bool trainer_phase(struct trainer *t, struct err *e)
 {
     if (t->phase_epoch == t->epoch)
@@ -151,6 +161,8 @@ bool trainer_phase(struct trainer *t, struct err *e)
     int upto = upto_of(t, t->epoch);
     if (upto != t->upto && !make_plans(t, upto, e))
         return false;
+    if (t->phase_epoch < 0 || upto != upto_of(t, t->phase_epoch))
+        tell(t);
     freeze_rates(&t->freeze, upto, t->rate);
     /* What begins to train has no past: nobody's momentum is kept. */
     bool anew = t->epoch > 0 && t->batch == 0 && upto != upto_of(t, t->epoch - 1);

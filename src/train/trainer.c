@@ -393,7 +393,7 @@ static bool end_epoch(struct trainer *t, struct err *e)
     t->epoch++;
     t->batch = t->epoch_right = t->epoch_seen = 0;
     t->epoch_loss = 0;
-    if (!trainer_save(t, trainer_done(t), e))
+    if (!trainer_save_epoch(t, e))
         return false;
     if (t->s.events && t->s.events->epoch)
         t->s.events->epoch(t->s.events->ctx, &r);

@@ -36,6 +36,7 @@ struct trainer_events {
     void *ctx;
     void (*preparing)(void *ctx, int64_t done, int64_t all); /* pictures read before step 1 */
     void (*computing)(void *ctx, int64_t done, int64_t all); /* frozen layers, once a view */
+    void (*phase)(void *ctx, const char *text); /* from this epoch on other layers train */
     void (*step)(void *ctx, const struct step_report *r);
     void (*validating)(void *ctx, int64_t done, int64_t all);
     void (*epoch)(void *ctx, const struct epoch_report *r);
@@ -119,6 +120,8 @@ MUST_CHECK bool trainer_phase(struct trainer *t, struct err *e);
 /* checkpoint.c: the state list, saving it, and taking it up again. */
 void trainer_list_state(struct trainer *t);
 MUST_CHECK bool trainer_save(struct trainer *t, bool final, struct err *e);
+/* After an epoch: a large checkpoint waits until the last one is half a minute old. */
+MUST_CHECK bool trainer_save_epoch(struct trainer *t, struct err *e);
 /* From last, else (with a warning) from the one before it. *found: is there anything to resume?
  * ERR_STORAGE, and nothing overwritten, when there are checkpoints and none is good. */
 MUST_CHECK bool trainer_resume(struct trainer *t, bool *found, struct err *e);
