@@ -52,4 +52,7 @@ if(TARGET linnet_program)
     add_test(NAME train.survive COMMAND ${CMAKE_SOURCE_DIR}/tests/train/survive
         $<TARGET_FILE:linnet_program>)
     set_tests_properties(train.survive PROPERTIES TIMEOUT 600 LABELS program)
+    add_test(NAME train.finetune COMMAND ${CMAKE_SOURCE_DIR}/tests/train/finetune
+        $<TARGET_FILE:linnet_program>)
+    set_tests_properties(train.finetune PROPERTIES TIMEOUT 900 LABELS program)
 endif()

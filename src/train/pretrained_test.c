@@ -50,11 +50,12 @@ static void write_file(struct network *n, const char *model, int n_class, bool o
             const struct weight *w = &n->graph->node[i]->weight[k];
             assert_true(at < 64);
             weight_name(n->graph->node[i], k, name[at], sizeof(name[at]));
-            tensor[at] = (struct st_tensor){.name = name[at],
-                                            .dtype = ST_F32,
-                                            .rank = w->shape.rank,
-                                            .data = weights_at(n->weights, n->graph->node[i], k),
-                                            .bytes = shape_count(&w->shape) * sizeof(float)};
+            tensor[at] =
+                (struct st_tensor){.name = name[at],
+                                   .dtype = ST_F32,
+                                   .rank = w->shape.rank,
+                                   .data = weights_at(n->weights, n->graph->node[i], k),
+                                   .bytes = shape_count(&w->shape) * sizeof(float)};
             for (int d = 0; d < w->shape.rank; d++)
                 tensor[at].dim[d] = w->shape.dim[d];
         }

@@ -317,6 +317,17 @@ static bool make_trainer(struct session *s, const struct session_request *r, str
            trainer_resume(s->trainer, &s->resumed, e);
 }
 
+/* What trains is counted where the most does: in the last epoch. */
+static bool write_size(const struct session *s, const struct train_config *cfg, struct err *e)
+{
+    const struct freeze *f = &s->trainer->freeze;
+    struct model_size size = {
+        .parameters = (int64_t)s->net.graph->n_value,
+        .trained = (int64_t)freeze_trained(f, freeze_upto(f, cfg->loop.epochs - 1)),
+        .macs = graph_macs(s->net.graph)};
+    return record_write_size(&s->run, &size, e);
+}
+
 static bool open_all(struct session *s, const struct session_request *r, struct err *e)
 {
     struct train_config *cfg = r->cfg;
@@ -335,17 +346,14 @@ static bool open_all(struct session *s, const struct session_request *r, struct 
     list_facts(s, r);
     if (r->out && !keep_record(s, r, e))
         return false;
-    struct model_size size = {.parameters = (int64_t)s->net.graph->n_value,
-                              .trained = (int64_t)s->net.graph->n_value,
-                              .macs = graph_macs(s->net.graph)};
-    if (r->out && !record_write_size(&s->run, &size, e))
-        return false;
     s->train = make_loader(s, r, true, e);
     if (!s->train || (s->n_val > 0 && !(s->val = make_loader(s, r, false, e))))
         return false;
     return make_trainer(s, r, e) &&
            (!r->out ||
-            run_need_space(&s->run, 2 * trainer_checkpoint_bytes(s->trainer) + SPARE_BYTES, e));
+            (write_size(s, cfg, e) &&
+             run_need_space(&s->run, 2 * trainer_checkpoint_bytes(s->trainer) + SPARE_BYTES,
+                            e)));
 }
 
 bool session_open(struct session *s, const struct session_request *r, struct err *e)
