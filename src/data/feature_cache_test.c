@@ -192,7 +192,7 @@ static void is_shared_by_processes(void **state)
             for (int i = 0; ok && i < COMMON; i++)
                 ok = put(c, i, &e) && put(c, 1000 * (p + 1) + i, &e);
             feature_cache_close(c);
-            _exit(!ok);
+            _exit(ok ? 0 : 1);
         }
     }
     for (int p = 0; p < 2; p++) {
@@ -215,10 +215,8 @@ static void is_shared_by_processes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keeps_what_was_put),
-        cmocka_unit_test(mends_damage_and_cuts),
-        cmocka_unit_test(stops_at_limit_and_full_disk),
-        cmocka_unit_test(makes_room),
+        cmocka_unit_test(keeps_what_was_put),           cmocka_unit_test(mends_damage_and_cuts),
+        cmocka_unit_test(stops_at_limit_and_full_disk), cmocka_unit_test(makes_room),
         cmocka_unit_test(is_shared_by_processes),
     };
     return cmocka_run_group_tests(tests, NULL, tear_down);

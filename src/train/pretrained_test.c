@@ -94,7 +94,7 @@ static void replaces_the_head(void **state)
 {
     (void)state;
     struct err e = {0};
-    struct network from, to, drawn;
+    struct network from = {0}, to, drawn;
     struct pretrained p;
     struct model_config config;
     write_file(&from, "squeezenet1_1", IMAGENET_CLASSES, false);
@@ -131,7 +131,7 @@ static void keeps_the_head(void **state)
 {
     (void)state;
     struct err e = {0};
-    struct network from, to;
+    struct network from = {0}, to;
     struct pretrained p;
     struct model_config config;
     for (int k = 0; k < 2; k++) {
@@ -158,7 +158,7 @@ static void names_the_likely_model(void **state)
 {
     (void)state;
     struct err e = {0};
-    struct network from, to;
+    struct network from = {0}, to;
     struct pretrained p;
     struct model_config config;
     write_file(&from, "squeezenet1_1", IMAGENET_CLASSES, false);
