@@ -126,7 +126,8 @@ static bool start_picture(const struct loader *l, struct job *job, int sample, s
 
 static uint16_t view_of(const struct loader *l, const struct job *job)
 {
-    return l->cfg.views ? (uint16_t)(job->epoch % (uint64_t)l->cfg.views) : 0;
+    uint64_t views = (uint64_t)l->cfg.views;
+    return (uint16_t)(views ? job->epoch % views : 0);
 }
 
 static bool fill_pixels(const struct loader *l, struct job *job, uint32_t sample, struct err *e)
