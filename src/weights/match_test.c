@@ -334,6 +334,26 @@ static void names_what_is_not_finite(void **state)
     graph_free(g);
 }
 
+static void survives_no_memory(void **state)
+{
+    (void)state;
+    struct st_tensor t[N_WHOLE];
+    struct run r;
+    memcpy(t, whole, sizeof(t));
+    run(&r, 10, t, N_WHOLE, &lenient);
+    int n = 1;
+    for (bool ok = false; !ok; n++) {
+        struct err e = {0};
+        match_release(&r.match);
+        mem_fail_at(n);
+        ok = match_weights(&r.match, r.weights, &r.file, &lenient, &e);
+        mem_fail_at(0);
+        assert_true(ok || e.kind == ERR_NOMEM);
+    }
+    assert_true(n > 2);
+    end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {

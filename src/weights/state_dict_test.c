@@ -390,6 +390,32 @@ static void checks_our_own_seal(void **state)
     mem_free(byte);
 }
 
+/* Each allocation that opening makes, failing: told, and nothing is kept. */
+static void survives_no_memory(void **state)
+{
+    (void)state;
+    struct archive a = {0};
+    struct bytes b = {0};
+    static const char whole[] = PROTO IN("\5\0\0\0model", ONE("\x08\0\0\0module.w")) ".";
+    sample_zip(&a, whole, sizeof(whole) - 1);
+    sample_legacy(&b, whole, sizeof(whole) - 1);
+    for (int legacy = 0; legacy < 2; legacy++) {
+        struct err e = {0};
+        int n = 1;
+        for (bool ok = false; !ok; n++) {
+            mem_fail_at(n);
+            ok = sample_reads(legacy ? b.at : a.file.at, legacy ? b.n : a.file.n, &e);
+            mem_fail_at(0);
+            if (!ok)
+                assert_int_equal(e.kind, ERR_NOMEM);
+        }
+        print_message("%d allocations failed\n", n - 2);
+        assert_true(n - 2 >= 6);
+    }
+    free(a.file.at);
+    free(b.at);
+}
+
 static void tells_what_it_cost(void **state)
 {
     (void)state;
@@ -409,6 +435,7 @@ int main(void)
         cmocka_unit_test(follows_strides),
         cmocka_unit_test(names_what_is_not_finite),
         cmocka_unit_test(checks_our_own_seal),
+        cmocka_unit_test(survives_no_memory),
         cmocka_unit_test(tells_what_it_cost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
