@@ -361,6 +361,7 @@ int main(void)
         cmocka_unit_test(replaces_the_head),        cmocka_unit_test(lists_what_does_not_fit),
         cmocka_unit_test(knows_other_names),        cmocka_unit_test(adapts_what_it_may),
         cmocka_unit_test(guesses_the_architecture), cmocka_unit_test(names_what_is_not_finite),
+        cmocka_unit_test(survives_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

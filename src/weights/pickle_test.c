@@ -292,6 +292,43 @@ static void reads_the_good(void **state)
         check_reads(good[i].at, good[i].n);
 }
 
+/* Types that are younger than the storages of one type have bytes for a storage. */
+static void reads_types_without_storages(void **state)
+{
+    (void)state;
+#define UNTYPED(offset, size, stride, dtype)                                                   \
+    SEED_MADE(                                                                                 \
+        "ctorch._utils\n_rebuild_tensor_v3\n((U\7storagectorch.storage\nUntypedStorage\nU\1"   \
+        "0U\3cpuK\x18tQ" offset size stride "\x89" ODICT dtype "tR")
+    static const char whole[] = UNTYPED("K\1", "K\5\x85", "K\1\x85", "ctorch\nuint32\n");
+    struct state_dict s;
+    struct err e;
+    float x[5];
+    uint32_t bits;
+    sample_zip(&archive, whole, sizeof(whole) - 1);
+    assert_true(sample_open(&s, archive.file.at, archive.file.n, &e));
+    assert_true(state_dict_copy(&s, s.tensor, x, 5, &e));
+    memcpy(&bits, &sample_data[5], sizeof(bits));
+    assert_true(x[4] == (float)bits);
+    state_dict_close(&s);
+    static const struct {
+        struct text pickle;
+        const char *reason;
+    } wrong[] = {
+        {WHOLE(UNTYPED("K\2", "K\5\x85", "K\1\x85", "ctorch\nuint32\n")), "past its storage"},
+        {WHOLE(UNTYPED("K\0", "K\4\x85", "K\1\x85", "ctorch\nuint64\n")), "past its storage"},
+        {WHOLE(UNTYPED("K\0", "K\4\x85", "K\1\x85", "ctorch\nint1\n")), "type torch.int1"},
+        {WHOLE(UNTYPED("K\0", "K\4\x85", "K\1\x85", "N")), "type None"},
+    };
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        sample_zip(&archive, wrong[i].pickle.at, wrong[i].pickle.n);
+        const char *why =
+            sample_refused(archive.file.at, archive.file.n, wrong[i].reason, &cost);
+        if (why)
+            fail_msg("%s", why);
+    }
+}
+
 static void refuses_the_bad(void **state)
 {
     (void)state;
@@ -334,20 +371,62 @@ static void refuses_other_opcodes(void **state)
     print_message("%d opcodes refused in both layouts\n", n);
 }
 
-/* Every truncation; bytes behind its end are refused where the file says how long it is. */
+/* Every truncation of all that is good; bytes behind its end are refused where the file says how
+ * long it is. */
 static void refuses_other_lengths(void **state)
 {
     (void)state;
-    for (size_t n = 0; n < sizeof(SEED) - 1; n++) {
-        sample_zip(&archive, SEED, n);
-        const char *why = sample_refused(archive.file.at, archive.file.n, "pickle", &cost);
-        if (why)
-            fail_msg("%zu bytes: %s", n, why);
-    }
+    for (size_t i = 0; i < COUNT_OF(good); i++)
+        for (size_t n = 0; n < good[i].n; n++) {
+            sample_zip(&archive, good[i].at, n);
+            const char *why = sample_refused(archive.file.at, archive.file.n, "pickle", &cost);
+            if (why)
+                fail_msg("%zu bytes of %zu: %s", n, i, why);
+        }
     sample_zip(&archive, SEED ".", sizeof(SEED));
     const char *why = sample_refused(archive.file.at, archive.file.n, "behind its end", &cost);
     if (why)
         fail_msg("%s", why);
+}
+
+/* Each opcode that is written, on an empty stack, on one value and on one mark. */
+static void refuses_bare_opcodes(void **state)
+{
+    (void)state;
+    static const char written[] = ".NKMJ\x8aGXU]})t\x85\x86\x87"
+                                  "aesuqrhjcR\x81"
+                                  "bQ\x88\x89";
+    static const char *const front[] = {PROTO, PROTO "N", PROTO "N(", PROTO "](N", PROTO "})"};
+    for (size_t i = 0; i < sizeof(written) - 1; i++)
+        for (size_t k = 0; k < COUNT_OF(front); k++) {
+            char pickle[16];
+            int n = snprintf(pickle, sizeof(pickle), "%s%c", front[k], written[i]);
+            sample_zip(&archive, pickle, (size_t)n);
+            const char *why = sample_refused(archive.file.at, archive.file.n, "", &cost);
+            if (why)
+                fail_msg("0x%02x: %s", (unsigned char)written[i], why);
+        }
+}
+
+/* Each allocation, failing. */
+static void survives_no_memory(void **state)
+{
+    (void)state;
+    int failed = 0;
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        struct err e = {0};
+        sample_zip(&archive, good[i].at, good[i].n);
+        for (int n = 1;; n++, failed++) {
+            mem_fail_at(n);
+            bool ok = sample_reads(archive.file.at, archive.file.n, &e);
+            mem_fail_at(0);
+            if (ok)
+                break;
+            assert_int_equal(e.kind, ERR_NOMEM);
+        }
+    }
+    print_message("%d allocations failed\n", failed);
+    assert_true(failed > 100);
 }
 
 /* n times a piece, between a front and an end. */
@@ -383,6 +462,8 @@ static void keeps_to_its_limits(void **state)
     check_many(wide, 1, "]a", 2, 2 << 20, ".", "more values than 30 MiB");
     check_many(wide, 1, "(NNNNNNNNe", 10, 800000, ".", "more values than 30 MiB");
     check_many("N", 1, "q\0", 2, 5 << 20, ".", "longer than 8 MiB");
+    static const char pairs[] = "}(" NAME1("w") "q\0" TENSOR "q\1";
+    check_many(pairs, sizeof(pairs) - 1, "h\0h\1", 4, 100000, "u.", "more than 100000 tensors");
     /* all of it: memo, stack, values and bytes */
     check_many("Nr\xff\xff\x0f\0", 6, "M\xff\xff", 3, 1000000, "e", "there is none");
     check_many("Nr\xff\xff\x0f\0", 6, "X\3\0\0\0abc", 8, 1040000, "e", "there is none");
@@ -399,10 +480,11 @@ static void tells_what_it_cost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_the_good),        cmocka_unit_test(refuses_the_bad),
-        cmocka_unit_test(refuses_other_content), cmocka_unit_test(refuses_other_opcodes),
-        cmocka_unit_test(refuses_other_lengths), cmocka_unit_test(keeps_to_its_limits),
-        cmocka_unit_test(tells_what_it_cost),
+        cmocka_unit_test(reads_the_good),        cmocka_unit_test(reads_types_without_storages),
+        cmocka_unit_test(refuses_the_bad),       cmocka_unit_test(refuses_other_content),
+        cmocka_unit_test(refuses_other_opcodes), cmocka_unit_test(refuses_other_lengths),
+        cmocka_unit_test(refuses_bare_opcodes),  cmocka_unit_test(survives_no_memory),
+        cmocka_unit_test(keeps_to_its_limits),   cmocka_unit_test(tells_what_it_cost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

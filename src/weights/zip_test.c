@@ -226,6 +226,17 @@ static void refuses_a_large_bomb(void **state)
     set_number(central + 46 + 8, 2, 2); /* of another kind: no sizes */
     set_number(central + 46 + 8 + 2, 16, 2);
     check_refused("no extra", &b, "data lies outside");
+    set_number(central + 46 + 8, 1, 2); /* two that are empty */
+    set_number(central + 46 + 8 + 2, 0, 2);
+    set_number(central + 20, 24, 4);
+    set_number(central + 24, 24, 4);
+    set_number(central + 46 + 8 + 4, 1, 2);
+    set_number(central + 46 + 8 + 6, 12, 2);
+    check_refused("two extras", &b, "two extra fields");
+    b.n = 0; /* a locator of what lies before the file */
+    put(&b, "PK\3\4", 4);
+    put(&b, a.file.at + a.locator_at, 42);
+    check_refused("no room", &b, "cut within");
     free(a.file.at);
     free(b.at);
 }
