@@ -184,6 +184,7 @@ static const struct {
     {WHOLE(PROTO "t"), "there is none"},
     {WHOLE(PROTO "]e"), "there is none"},
     {WITH("h\x77"), "never put there"},
+    {WITH("Nq\1h\0"), "never put there"},
     {WITH("j\xff\xff\xff\xff"), "never put there"},
     {WITH("Nr\xff\xff\xff\xff"), "memo of more than 1048576"},
     {WITH("Nr\0\0\x10\0"), "memo of more than 1048576"},
