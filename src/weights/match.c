@@ -29,19 +29,26 @@ static const struct renaming {
 /* Counts that no weight depends on. */
 static const char *const idle[] = {"n_averaged", "num_batches_tracked"};
 
+/* What a weight of the graph is taken from; nothing: both NULL. */
+struct pair {
+    const struct sd_tensor *from;
+    const float *adapted; /* its elements, made to fit */
+};
+
 struct pairing {
     struct match *m;
     const struct graph *g;
     const struct state_dict *s;
     const struct match_options *o;
-    const struct sd_tensor **of; /* of each weight of the graph, in order; NULL: none */
-    bool *used;                  /* of each tensor of the file */
+    struct pair *pair; /* of each weight of the graph, in order */
+    bool *used;        /* of each tensor of the file */
 };
 
 const char *match_title(enum match_kind kind)
 {
     static const char *const title[] = {"missing",   "unexpected", "of another shape",
-                                        "not taken", "skipped",    "renamed"};
+                                        "not taken", "skipped",    "renamed",
+                                        "adapted"};
     return title[kind];
 }
 
@@ -54,7 +61,7 @@ static int count_weights(const struct graph *g)
 }
 
 /* As in the state_dict: "conv1.weight", or the node's own name. */
-static const char *full_name(const struct node *n, int i, char out[MAX_NAME])
+static const char *weight_name(const struct node *n, int i, char out[MAX_NAME])
 {
     const char *name = n->weight[i].name;
     snprintf(out, MAX_NAME, "%s%s%s", n->name, *name ? "." : "", name);
@@ -145,29 +152,65 @@ static const char *want_text(const struct shape *shape, char *out, size_t size)
     return sd_tensor_shape(&t, out, size);
 }
 
-static bool pair_weight(struct pairing *p, const struct node *n, int i,
-                        const struct sd_tensor **of, struct err *e)
+/* Of another shape: by way of o->adapt, *adapted = its elements in m's arena, or NULL. */
+static bool adapt(struct pairing *p, const struct node *n, int i, const struct sd_tensor *t,
+                  const float **adapted, struct err *e)
 {
-    char name[MAX_NAME], have[128], want[128];
+    const struct shape *to = &n->weight[i].shape;
+    struct shape from = {.rank = t->rank};
+    struct err refused = {0};
+    *adapted = NULL;
+    if (!p->o->adapt || t->rank != to->rank)
+        return true;
+    for (int k = 0; k < t->rank; k++) {
+        if (t->dim[k] > INT32_MAX)
+            return true;
+        from.dim[k] = (int)t->dim[k];
+    }
+    size_t count = sd_tensor_count(t);
+    float *x = mem_new(count, sizeof(*x), e);
+    float *y = arena_new(&p->m->arena, shape_count(to), sizeof(*y), e);
+    bool ok = x && y && state_dict_copy(p->s, t, x, count, e);
+    if (ok && p->o->adapt(n, i, x, &from, y, &refused))
+        *adapted = y;
+    mem_free(x);
+    return ok;
+}
+
+static bool pair_other_shape(struct pairing *p, const struct node *n, int i, const char *name,
+                             const struct sd_tensor *t, struct pair *out, struct err *e)
+{
+    char have[128], want[128];
+    const struct weight *w = &n->weight[i];
+    sd_tensor_shape(t, have, sizeof(have));
+    if (may_differ(p->o, n, name) && other_classes(t, w))
+        return note(p->m, MATCH_FRESH, e, "%s", name);
+    if (!adapt(p, n, i, t, &out->adapted, e))
+        return false;
+    if (out->adapted)
+        return note(p->m, MATCH_ADAPTED, e, "%s from %s", name, have);
+    return note(p->m, MATCH_SHAPE, e, "%s is %s, expected %s", name, have,
+                want_text(&w->shape, want, sizeof(want)));
+}
+
+static bool pair_weight(struct pairing *p, const struct node *n, int i, struct pair *out,
+                        struct err *e)
+{
+    char name[MAX_NAME];
     const struct weight *w = &n->weight[i];
     const struct renaming *by;
-    const struct sd_tensor *t = look_up(p->s, full_name(n, i, name), &by);
-    bool may = may_differ(p->o, n, name);
+    const struct sd_tensor *t = look_up(p->s, weight_name(n, i, name), &by);
     if (!t && w->integer)
         return true;
     if (!t)
-        return note(p->m, may ? MATCH_FRESH : MATCH_MISSING, e, "%s", name);
+        return note(p->m, may_differ(p->o, n, name) ? MATCH_FRESH : MATCH_MISSING, e, "%s",
+                    name);
     p->used[t - p->s->tensor] = true;
     if (by && !note(p->m, MATCH_RENAMED, e, "%s as %s", t->name, name))
         return false;
-    if (same_shape(t, w, by && by->flatten))
-        *of = t;
-    else if (may && other_classes(t, w))
-        return note(p->m, MATCH_FRESH, e, "%s", name);
-    else
-        return note(p->m, MATCH_SHAPE, e, "%s is %s, expected %s", name,
-                    sd_tensor_shape(t, have, sizeof(have)),
-                    want_text(&w->shape, want, sizeof(want)));
+    if (!same_shape(t, w, by && by->flatten))
+        return pair_other_shape(p, n, i, name, t, out, e);
+    out->from = t;
     return true;
 }
 
@@ -181,11 +224,11 @@ static bool is_idle(const struct match_options *o, const char *name)
 
 static bool pair_all(struct pairing *p, struct err *e)
 {
-    const struct sd_tensor **of = p->of;
+    struct pair *pair = p->pair;
     bool ok = true;
     for (int i = 0; ok && i < p->g->n_node; i++)
         for (int k = 0; ok && k < p->g->node[i]->n_weight; k++)
-            ok = pair_weight(p, p->g->node[i], k, of++, e);
+            ok = pair_weight(p, p->g->node[i], k, pair++, e);
     for (int i = 0; ok && i < p->s->n_tensor; i++) {
         const char *name = p->s->tensor[i].name;
         if (!p->used[i])
@@ -195,42 +238,48 @@ static bool pair_all(struct pairing *p, struct err *e)
     return ok;
 }
 
-/* Half a head is none: when one of its tensors is not taken, so are the others. */
+/* Half a head is none: when one of its tensors is not taken, neither are the others. */
 static bool drop_half_heads(struct pairing *p, struct err *e)
 {
-    const struct sd_tensor **of = p->of;
+    struct pair *pair = p->pair;
     bool ok = true;
     for (int i = 0; ok && i < p->g->n_node; i++) {
         const struct node *n = p->g->node[i];
         char name[MAX_NAME];
         bool half = false;
         for (int k = 0; k < n->n_weight; k++)
-            half = half || (!of[k] && !n->weight[k].integer &&
-                            may_differ(p->o, n, full_name(n, k, name)));
+            half = half || (!pair[k].from && !n->weight[k].integer &&
+                            may_differ(p->o, n, weight_name(n, k, name)));
         for (int k = 0; ok && half && k < n->n_weight; k++)
-            if (of[k]) {
-                of[k] = NULL;
-                ok = note(p->m, MATCH_FRESH, e, "%s", full_name(n, k, name));
+            if (pair[k].from) {
+                pair[k].from = NULL;
+                ok = note(p->m, MATCH_FRESH, e, "%s", weight_name(n, k, name));
             }
-        of += n->n_weight;
+        pair += n->n_weight;
     }
     return ok;
 }
 
+static bool copy_pair(const struct pairing *p, const struct pair *pair, float *to, size_t count,
+                      struct err *e)
+{
+    if (pair->adapted)
+        memcpy(to, pair->adapted, count * sizeof(*to));
+    p->m->n_copied += pair->adapted || pair->from;
+    return !pair->from || state_dict_copy(p->s, pair->from, to, count, e);
+}
+
 static bool copy_all(const struct pairing *p, struct weights *w, struct err *e)
 {
-    const struct sd_tensor **of = p->of;
-    for (int i = 0; i < p->g->n_node; i++)
-        for (int k = 0; k < p->g->node[i]->n_weight; k++, of++) {
-            const struct node *n = p->g->node[i];
-            if (!*of)
-                continue;
-            if (!state_dict_copy(p->s, *of, weights_at(w, n, k), sd_tensor_count(*of), e))
-                return false;
-            p->m->n_copied++;
-        }
+    const struct pair *pair = p->pair;
+    bool ok = true;
+    for (int i = 0; ok && i < p->g->n_node; i++) {
+        const struct node *n = p->g->node[i];
+        for (int k = 0; ok && k < n->n_weight; k++)
+            ok = copy_pair(p, pair++, weights_at(w, n, k), shape_count(&n->weight[k].shape), e);
+    }
     weights_changed(w);
-    return true;
+    return ok;
 }
 
 double match_score(const struct graph *g, const struct state_dict *s)
@@ -243,7 +292,7 @@ double match_score(const struct graph *g, const struct state_dict *s)
             const struct weight *w = &g->node[i]->weight[k];
             if (w->integer)
                 continue;
-            const struct sd_tensor *t = look_up(s, full_name(g->node[i], k, name), &by);
+            const struct sd_tensor *t = look_up(s, weight_name(g->node[i], k, name), &by);
             both += t && same_shape(t, w, by && by->flatten);
             n_graph++;
         }
@@ -318,9 +367,9 @@ static bool make_lists(struct pairing *p, struct err *e)
         if (!p->m->list[i].text)
             return false;
     }
-    p->of = arena_new(&p->m->arena, most, sizeof(*p->of), e);
+    p->pair = arena_new(&p->m->arena, most, sizeof(*p->pair), e);
     p->used = arena_new(&p->m->arena, most, sizeof(*p->used), e);
-    return p->of && p->used;
+    return p->pair && p->used;
 }
 
 bool match_weights(struct match *m, struct weights *w, const struct state_dict *s,

@@ -14,6 +14,10 @@ struct match_options {
     /* Prefixes of auxiliary heads ("aux1.", "AuxLogits."), NULL-ended: the file may have them in
      * vain, and those of the graph are treated as `head`. NULL: there are none. */
     const char *const *aux;
+    /* Fills `to`, the floats of weight i of n, from a tensor made for another input size: a position
+     * embedding (model_adapt); ERR_MODEL when it cannot be. NULL: shapes must be equal. */
+    bool (*adapt)(const struct node *n, int i, const float *from, const struct shape *shape,
+                  float *to, struct err *e);
     /* Architecture i, for a guess when the weights do not fit: a graph, which is freed, and its
      * name. NULL with a name: passed over; NULL without: the end. NULL: no guess. */
     struct graph *(*candidate)(const void *ctx, int i, const char **name, struct err *e);
@@ -28,6 +32,7 @@ enum match_kind {
     MATCH_FRESH,      /* of head and aux: not taken from the file */
     MATCH_SKIPPED,    /* in the file, and known to be of no use */
     MATCH_RENAMED,    /* "pre_logits.fc1.weight as classifier.0.weight" */
+    MATCH_ADAPTED,    /* "encoder.pos_embedding from 1x50x768" */
     MATCH_KINDS
 };
 const char *match_title(enum match_kind kind); /* "missing" */

@@ -146,7 +146,8 @@ static bool read_counts(const struct pickle_value *v, int64_t *out, int *rank, s
     return true;
 }
 
-/* Its last element lies within the storage; of one without elements, its offset. */
+/* Its last element lies within the storage; of one without elements, its offset. Strides of 0 may
+ * repeat elements, but not to more than the storage has: reading one costs what the file does. */
 static bool check_extent(const struct pickle_tensor *t, int64_t n_storage, struct err *e)
 {
     int64_t count = 1, last = t->offset, way;
@@ -158,8 +159,8 @@ static bool check_extent(const struct pickle_tensor *t, int64_t n_storage, struc
     for (int i = 0; fits && !empty && i < t->rank; i++)
         fits = !__builtin_mul_overflow(t->dim[i] - 1, t->stride[i], &way) &&
                !__builtin_add_overflow(last, way, &last);
-    return (fits && (empty ? last <= n_storage : last < n_storage)) ||
-           refuse(e, "a tensor that reaches past its storage");
+    fits = fits && (empty ? last <= n_storage : last < n_storage && count <= n_storage);
+    return fits || refuse(e, "a tensor that reaches past its storage");
 }
 
 static bool check_type(struct pickle_tensor *t, const struct known *row,

@@ -34,10 +34,10 @@ static void list_safetensors(struct state_dict *s)
     }
 }
 
-static bool read_safetensors(struct state_dict *s, struct err *e)
+static bool read_safetensors(struct state_dict *s, const uint8_t *byte, size_t n, struct err *e)
 {
     s->format = "safetensors";
-    if (!safetensors_parse(&s->safetensors, s->map.byte, s->map.n, e))
+    if (!safetensors_parse(&s->safetensors, byte, n, e))
         return false;
     s->tensor = arena_new(&s->arena, (size_t)s->safetensors.n_tensor, sizeof(*s->tensor), e);
     if (s->tensor)
@@ -120,10 +120,10 @@ static bool add_tensor(struct state_dict *s, const struct pickle_value *key,
     return true;
 }
 
-static bool read_pth(struct state_dict *s, struct err *e)
+static bool read_pth(struct state_dict *s, const uint8_t *byte, size_t n, struct err *e)
 {
-    s->format = pth_is_zip(s->map.byte, s->map.n) ? "torch.save (zip)" : "torch.save (legacy)";
-    if (!pth_parse(&s->pth, s->map.byte, s->map.n, e))
+    s->format = pth_is_zip(byte, n) ? "torch.save (zip)" : "torch.save (legacy)";
+    if (!pth_parse(&s->pth, byte, n, e))
         return false;
     const struct pickle_value *v = enter(s, s->pth.pickle.root);
     if (!holds_tensors(v))
@@ -209,8 +209,8 @@ static bool tell_format(const uint8_t *byte, size_t n, struct err *e)
     if (n >= 262 && memcmp(byte + 257, "ustar", 5) == 0)
         return err_set(e, ERR_MODEL, "a tar archive, as PyTorch 0.1 wrote%s", advice);
     if (n >= 2 && byte[0] == 0x80 && byte[1] >= 2 && byte[1] <= 5)
-        return err_set(e, ERR_MODEL, "a bare pickle, without the tensors of torch.save%s",
-                       advice);
+        return err_set(e, ERR_MODEL, "a pickle of protocol %d that is not torch.save's%s",
+                       byte[1], advice);
     if (n == 0)
         return refuse(e, "an empty file");
     if (n >= 8 && (memcmp(byte, "version ", 8) == 0 || byte[0] == '<'))
@@ -222,15 +222,13 @@ static bool tell_format(const uint8_t *byte, size_t n, struct err *e)
     return err_set(e, ERR_MODEL, "neither .safetensors nor .pth (starts%s)", start);
 }
 
-static bool read_file(struct state_dict *s, struct err *e)
+static bool read_bytes(struct state_dict *s, const uint8_t *byte, size_t n, struct err *e)
 {
-    const uint8_t *byte = s->map.byte;
-    size_t n = s->map.n;
     if (pth_is_zip(byte, n) || pth_is_legacy(byte, n)) {
-        if (!read_pth(s, e))
+        if (!read_pth(s, byte, n, e))
             return false;
     } else if (n > 8 && byte[8] == '{') {
-        if (!read_safetensors(s, e))
+        if (!read_safetensors(s, byte, n, e))
             return false;
     } else {
         return tell_format(byte, n, e);
@@ -238,18 +236,30 @@ static bool read_file(struct state_dict *s, struct err *e)
     return strip_prefixes(s, e) && sort_names(s, e);
 }
 
-bool state_dict_open(struct state_dict *s, const char *path, struct err *e)
+bool state_dict_parse(struct state_dict *s, const char *path, const uint8_t *byte, size_t n,
+                      struct err *e)
 {
     *s = (struct state_dict){.inside = ""};
-    if (!(s->path = mem_text(path, e)) || !file_map(path, ERR_MODEL, &s->map, e)) {
-        state_dict_close(s);
-        return false;
-    }
-    bool ok = read_file(s, e) || err_in(e, "%s", path);
+    bool ok = (s->path = mem_text(path, e)) != NULL;
+    ok = ok && (read_bytes(s, byte, n, e) || err_in(e, "%s", path));
     if (ok && seal_present(&s->safetensors)) /* our own files carry checksums */
         ok = seal_check(&s->safetensors, path, e);
     if (!ok)
         state_dict_close(s);
+    return ok;
+}
+
+bool state_dict_open(struct state_dict *s, const char *path, struct err *e)
+{
+    struct file_map map;
+    *s = (struct state_dict){0};
+    if (!file_map(path, ERR_MODEL, &map, e))
+        return false;
+    bool ok = state_dict_parse(s, path, map.byte, map.n, e);
+    if (ok)
+        s->map = map;
+    else
+        file_unmap(&map);
     return ok;
 }
 

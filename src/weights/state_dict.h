@@ -39,6 +39,9 @@ struct state_dict {
  * model_state_dict is entered (in this order, timm's) and the prefixes that DDP, torch.compile and
  * Lightning put before all names are dropped. ERR_MODEL with one line that names path and rule. */
 MUST_CHECK bool state_dict_open(struct state_dict *s, const char *path, struct err *e);
+/* The same on bytes that outlive s; the path is for messages. */
+MUST_CHECK bool state_dict_parse(struct state_dict *s, const char *path, const uint8_t *byte,
+                                 size_t n, struct err *e);
 void state_dict_close(struct state_dict *s);
 const struct sd_tensor *state_dict_find(const struct state_dict *s, const char *name);
 /* "in its entry model, names begin with module.", into out; "" when nothing was stripped. */
