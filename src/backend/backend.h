@@ -33,12 +33,21 @@ struct weight_ref {
 
 enum { GROUP_MAX_NODE = 6, GROUP_MAX_WEIGHT = 10 };
 
+/* What the gradients of a group's inputs have in common. */
+enum group_dx {
+    DX_OWN, /* nothing: each is written */
+    DX_ONE, /* all are that of the first wanted input, which alone is written */
+    DX_DY,  /* all are out->grad: nothing is written */
+};
+
 /* A group as its kernel sees it; lives as long as the plan. */
 struct group {
     const struct kernel *kernel;
     const struct node *node[GROUP_MAX_NODE]; /* in order; each feeds the next */
     int n_node;
-    struct value *in[NODE_MAX_IN]; /* of the first node */
+    /* Of the first node, in its order; then what an add further on adds. */
+    struct value *in[NODE_MAX_IN];
+    const struct node *source[NODE_MAX_IN]; /* whose outputs they are */
     int n_in;
     struct value *out;                          /* of the last node */
     struct weight_ref weight[GROUP_MAX_WEIGHT]; /* of the nodes, in order */
@@ -58,8 +67,9 @@ struct group {
     /* Stated by plan(): */
     bool needs_in, needs_out; /* backward reads in[..]->data, out->data */
     bool dx_over_in;          /* backward may be given in[0]->grad == in[0]->data, and copes */
-    size_t saved_bytes;       /* kept from forward to backward */
-    size_t scratch_bytes;     /* during one run */
+    enum group_dx dx;
+    size_t saved_bytes;   /* kept from forward to backward */
+    size_t scratch_bytes; /* during one run */
 
     /* Set before run(): */
     int n;               /* pictures in this batch, 1 .. max_n */
@@ -106,6 +116,9 @@ struct backend_ops {
     /* Copies between layouts and dtypes (U8 excepted), n pictures; also used by plan_read. */
     void (*reorder)(const struct value *from, const void *src, const struct value *to,
                     void *dst, int n, int n_thread);
+    /* out = the sum of n_part arrays of count elements: where branches of a network part. */
+    void (*sum)(const struct backend *b, enum dtype t, const void *const *part, int n_part,
+                void *out, size_t count);
     const struct kernel *const *kernel; /* longest pattern first, NULL-ended */
 };
 extern const struct backend_ops *const backends[]; /* NULL-ended: in backend.c */

@@ -3,7 +3,6 @@
  * several steps read a tensor that has a gradient, a fork gives each a branch and adds them up. */
 #include "backend/plan_internal.h"
 #include "backend/profile.h"
-#include "base/bf16.h"
 #include "op/params.h"
 
 #include <stdio.h>
@@ -30,36 +29,22 @@ static const struct kernel reorder_kernel = {.name = "reorder",
                                              .run = reorder_run};
 
 struct fork {
-    struct tensor *whole;
+    const struct tensor *whole;
+    const void **part; /* (n_branch) */
 };
-
-static float load(const void *at, enum dtype t, size_t i)
-{
-    return t == DTYPE_F32 ? ((const float *)at)[i] : bf16_to_float(((const uint16_t *)at)[i]);
-}
-
-static void store(void *at, enum dtype t, size_t i, float f)
-{
-    if (t == DTYPE_F32)
-        ((float *)at)[i] = f;
-    else
-        ((uint16_t *)at)[i] = bf16_from_float(f);
-}
 
 static bool fork_run(struct group *g, enum pass pass, struct err *e)
 {
     (void)e;
-    const struct tensor *t = ((const struct fork *)g->state)->whole;
+    const struct fork *f = g->state;
+    const struct tensor *t = f->whole;
     if (pass == PASS_FORWARD)
         return true;
+    for (int b = 0; b < t->n_branch; b++)
+        f->part[b] = t->branch[b]->value.grad;
     enum dtype type = t->value.dtype;
     size_t n = t->value.bytes / dtype_size(type) / (size_t)g->max_n * (size_t)g->n;
-    for (size_t i = 0; i < n; i++) {
-        float sum = 0;
-        for (int b = 0; b < t->n_branch; b++)
-            sum += load(t->branch[b]->value.grad, type, i);
-        store(t->value.grad, type, i, sum);
-    }
+    g->backend->ops->sum(g->backend, type, f->part, t->n_branch, t->value.grad, n);
     return true;
 }
 static const struct kernel fork_kernel = {.name = "fork",
@@ -87,7 +72,7 @@ static struct tensor *new_tensor(struct plan *p, const struct node *node, int pr
     }
     p->tensor[p->n_tensor++] = t;
     t->node = node;
-    t->data_of = t;
+    t->data_of = t->grad_of = t;
     t->producer = producer;
     t->value.shape = node->out;
     t->value.shape.dim[0] = p->max_n;
@@ -153,49 +138,95 @@ static struct tensor *fed_tensor(struct plan *p, const struct node *n, struct er
 
 /* -- which kernel -- */
 
-/* The node that follows n in a chain, if nobody else reads n and nothing is asked of it. */
-static const struct node *next_in_chain(const struct plan *p, const struct graph *graph,
-                                        const struct node *n)
+/* Would it make a difference if the node were frozen? */
+static bool can_freeze(const struct node *n)
 {
+    return n->n_weight > 0 || n->op->random;
+}
+
+/* Those nodes of a group that can be are all frozen, or none is. */
+static bool is_frozen(const struct plan *p, const struct group *g)
+{
+    for (int i = 0; i < g->n_node; i++)
+        if (can_freeze(g->node[i]))
+            return fact_of(p, g->node[i])->frozen;
+    return fact_of(p, g->node[0])->frozen;
+}
+
+static bool freezes_alike(const struct plan *p, const struct group *g, const struct node *m)
+{
+    bool any = false;
+    for (int i = 0; i < g->n_node; i++)
+        any |= can_freeze(g->node[i]);
+    return !any || !can_freeze(m) || fact_of(p, m)->frozen == is_frozen(p, g);
+}
+
+/* Can node m go on where node n ends: does it read n, and all else that it reads, for an add, come
+ * from steps that are there? */
+static bool follows(const struct plan *p, const struct node *m, const struct node *n)
+{
+    bool reads = false;
+    for (int i = 0; i < m->n_in; i++) {
+        const struct node_facts *in = resolved(p, m->in[i]);
+        if (in == fact_of(p, n))
+            reads = true;
+        else if (m->op != &op_add || !in->tensor)
+            return false;
+    }
+    return reads;
+}
+
+/* The node that follows a group's last, if nobody else reads that and nothing is asked of it. */
+static const struct node *next_in_chain(const struct plan *p, const struct graph *graph,
+                                        const struct group *g)
+{
+    const struct node *n = g->node[g->n_node - 1];
     const struct node_facts *f = fact_of(p, n);
     if (f->kept || f->wanted || f->rule || f->readers != 1)
         return NULL;
     for (int i = n->id + 1; i < graph->n_node; i++) {
         const struct node *m = graph->node[i];
         const struct node_facts *to = &p->fact[i];
-        if (!to->needed || to->fed || to->alias != m || m->n_in != 1 ||
-            resolved(p, m->in[0]) != f)
+        if (!to->needed || to->fed || to->alias != m || !follows(p, m, n))
             continue;
-        return to->rule || to->frozen != f->frozen ? NULL : m;
+        return to->rule || !freezes_alike(p, g, m) ? NULL : m;
     }
     return NULL;
+}
+
+/* Appends a node, and those of its inputs that the node before it does not give. */
+static void append_node(const struct plan *p, struct group *g, const struct node *n)
+{
+    const struct node_facts *before = g->n_node ? fact_of(p, g->node[g->n_node - 1]) : NULL;
+    for (int i = 0; i < n->n_in; i++)
+        if (resolved(p, n->in[i]) != before)
+            g->source[g->n_in++] = n->in[i];
+    g->node[g->n_node++] = n;
 }
 
 /* Fills g's nodes when the pattern's ops follow each other from n on. */
 static bool matches(const struct plan *p, const struct graph *graph, const struct node *n,
                     const char *pattern, struct group *g)
 {
-    g->n_node = 0;
+    g->n_node = g->n_in = 0;
     for (;;) {
         size_t length = strcspn(pattern, "+");
         if (!n || strlen(n->op->name) != length || strncmp(n->op->name, pattern, length) != 0)
             return false;
-        g->node[g->n_node++] = n;
+        append_node(p, g, n);
         if (!pattern[length])
             return true;
-        n = next_in_chain(p, graph, n);
+        n = next_in_chain(p, graph, g);
         pattern += length + 1;
     }
 }
 
 static void fill_facts(const struct plan *p, const struct plan_request *r, struct group *g)
 {
-    const struct node *first = g->node[0];
-    bool frozen = fact_of(p, first)->frozen;
+    bool frozen = is_frozen(p, g);
     g->mode = frozen ? MODE_EVAL : r->mode;
-    g->n_in = first->n_in;
     for (int i = 0; i < g->n_in; i++)
-        g->want_dx[i] = p->backward && resolved(p, first->in[i])->grad;
+        g->want_dx[i] = p->backward && resolved(p, g->source[i])->grad;
     g->n_weight = 0;
     for (int k = 0; k < g->n_node; k++)
         for (int i = 0; i < g->node[k]->n_weight; i++) {
@@ -241,7 +272,7 @@ static bool suits(struct plan *p, const struct plan_request *r, const struct nod
     fill_facts(p, r, g);
     struct value in[NODE_MAX_IN], out = {.shape = g->node[g->n_node - 1]->out};
     for (int i = 0; i < g->n_in; i++) {
-        in[i] = resolved(p, n->in[i])->tensor->value;
+        in[i] = resolved(p, g->source[i])->tensor->value;
         g->in[i] = &in[i];
     }
     out.shape.dim[0] = p->max_n;
@@ -326,7 +357,7 @@ static bool add_group(struct plan *p, const struct group *chosen, struct err *e)
     const struct kernel *k = chosen->kernel;
     struct tensor *in[NODE_MAX_IN];
     for (int i = 0; i < chosen->n_in; i++) {
-        in[i] = resolved(p, first->in[i])->tensor;
+        in[i] = resolved(p, chosen->source[i])->tensor;
         if (in[i]->grad && in[i]->readers > 1 && !(in[i] = branch_of(p, in[i], e)))
             return false;
         int block = wanted_block(p, in[i]->value.shape.rank == 4 ? k->in : LAYOUT_PLAIN, in[i]);
@@ -358,6 +389,13 @@ static bool add_group(struct plan *p, const struct group *chosen, struct err *e)
 
 /* -- the whole -- */
 
+static bool open_fork(struct plan *p, struct fork *f, const struct tensor *whole, struct err *e)
+{
+    f->whole = whole;
+    f->part = arena_new(&p->arena, (size_t)whole->n_branch, sizeof(*f->part), e);
+    return f->part != NULL;
+}
+
 static bool plan_kernel(struct plan *p, struct step *s, struct err *e)
 {
     struct group *g = &s->group;
@@ -369,8 +407,8 @@ static bool plan_kernel(struct plan *p, struct step *s, struct err *e)
     g->state = arena_new(&p->arena, 1, g->kernel->plan_size + 1, e);
     if (!g->state)
         return false;
-    if (g->kernel == &fork_kernel)
-        ((struct fork *)g->state)->whole = s->in[0];
+    if (g->kernel == &fork_kernel && !open_fork(p, g->state, s->in[0], e))
+        return false;
     if (g->kernel->plan && !g->kernel->plan(g, e))
         return err_in(e, "%s", g->node[0]->name);
     if (s->rule)

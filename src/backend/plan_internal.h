@@ -11,6 +11,7 @@ struct tensor {
     struct value value;
     const struct node *node; /* whose output this is; converted copies and branches too */
     struct tensor *data_of;  /* a branch has its own gradient and another's data; else itself */
+    struct tensor *grad_of;  /* whose gradient is this one's too (group_dx); else itself */
     int producer;            /* step; -1 = fed */
     bool kept, wanted;       /* data, gradient are read from outside */
     bool grad;               /* a gradient is computed */

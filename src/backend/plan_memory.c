@@ -68,6 +68,32 @@ static void live(struct plan *p)
     }
 }
 
+static void join(struct tensor *t, struct tensor *root)
+{
+    t->grad_of = root;
+    use(&root->grad_from, &root->grad_to, t->grad_from);
+    use(&root->grad_from, &root->grad_to, t->grad_to);
+}
+
+/* Gradients that are the same have one place (group_dx): readers come first, so that what a step
+ * joins has been joined already. */
+static void join_gradients(struct plan *p)
+{
+    for (int i = p->n_step - 1; i >= 0; i--) {
+        struct step *s = p->step[i];
+        const struct group *g = &s->group;
+        struct tensor *root = s->backward && g->dx == DX_DY ? s->out->grad_of : NULL;
+        for (int k = 0; s->backward && g->dx != DX_OWN && k < g->n_in; k++) {
+            if (!g->want_dx[k])
+                continue;
+            if (root)
+                join(s->in[k], root);
+            else
+                root = s->in[k];
+        }
+    }
+}
+
 /* Where the one reader of a tensor writes its gradient over the data it has just read. */
 static void share(struct plan *p)
 {
@@ -75,7 +101,7 @@ static void share(struct plan *p)
         struct step *s = p->step[i];
         struct tensor *t = s->group.n_in ? s->in[0] : NULL;
         if (!t || !s->backward || !s->group.dx_over_in || !s->group.want_dx[0] || t->kept ||
-            t->producer < 0 || t->data_of != t || t->readers > 1 ||
+            t->producer < 0 || t->data_of != t || t->grad_of != t || t->readers > 1 ||
             t->data_to > back_time(p, i))
             continue;
         t->shared = true;
@@ -130,7 +156,7 @@ static int gather(struct plan *p, struct piece *piece)
         /* Pictures are borrowed from whoever feeds them. */
         if (t->data_of == t && t->value.dtype != DTYPE_U8)
             add_piece(piece, &n, t->value.bytes, &t->data_at, t->data_from, t->data_to);
-        if (t->grad && !t->shared)
+        if (t->grad && t->grad_of == t && !t->shared)
             add_piece(piece, &n, t->value.bytes, &t->grad_at, t->grad_from, t->grad_to);
     }
     for (int i = 0; i < p->n_step; i++) {
@@ -146,6 +172,7 @@ static int gather(struct plan *p, struct piece *piece)
 bool plan_place(struct plan *p, struct err *e)
 {
     live(p);
+    join_gradients(p);
     share(p);
     struct piece *piece = mem_new((size_t)(2 * p->n_tensor + p->n_step + 1), sizeof(*piece), e);
     if (!piece)
@@ -171,6 +198,8 @@ void plan_bind(struct plan *p)
         if (t->grad)
             t->value.grad = t->shared ? t->value.data : base + t->grad_at;
     }
+    for (int i = 0; i < p->n_tensor; i++)
+        p->tensor[i]->value.grad = p->tensor[i]->grad_of->value.grad;
     for (int i = 0; i < p->n_step; i++) {
         struct group *g = &p->step[i]->group;
         g->saved = g->saved_bytes ? base + p->step[i]->saved_at : NULL;

@@ -143,8 +143,8 @@ static void mistakes_are_named(void **state)
     assert_false(plan_feed(p, in, x, N + 1, &e));
     assert_false(plan_seed(p, c, NULL, 1, &e));
     assert_false(plan_read_grad(p, in, x, &e));
-    assert_null(graph_add(g, &op_linear, "fc", &(struct linear_param){.out = 3}, &c, 1, &e));
-    assert_string_equal(e.msg, "fc: linear needs an input of 1 dimensions, conv gives 5x9x7");
+    assert_null(graph_add(g, &op_softmax, "p", NULL, &c, 1, &e));
+    assert_string_equal(e.msg, "p: softmax needs an input of 1 dimensions, conv gives 5x9x7");
     assert_null(backend_open("gpu9", 1, &e));
     plan_free(p);
     weights_free(w);

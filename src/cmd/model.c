@@ -141,6 +141,7 @@ static bool model_run(struct call *c, struct err *e)
     struct model m;
     bool ok = g && model_resolve(&cfg->model, e) && model_build(&m, g, &cfg->model, &in, e);
     if (ok) {
+        printf("%s: %s\n\n", m.arch->name, m.arch->about);
         print_layers(g);
         print_blocks(&m);
         if (m.arch->options == cnn5_options)

@@ -8,7 +8,7 @@
 /* The root of a square number, or 0. */
 static int root(int n)
 {
-    int side = (int)lround(sqrt((double)n));
+    int side = n > 0 ? (int)lround(sqrt((double)n)) : 0;
     return side * side == n ? side : 0;
 }
 
@@ -50,18 +50,19 @@ static void resample(const struct line *l, const float *from, float *to)
     }
 }
 
-/* (side, side, D) to (new, new, D): along the rows, then along the columns. */
-static bool resample_grid(const float *from, int side, float *to, int new, int D, struct err *e)
+/* (side, side, D) to (wanted, wanted, D): along the rows, then along the columns. */
+static bool resample_grid(const float *from, int side, float *to, int wanted, int D,
+                          struct err *e)
 {
     size_t row = (size_t)D;
-    float *wide = mem_new((size_t)side * (size_t)new, row * sizeof(*wide), e);
+    float *wide = mem_new((size_t)side * (size_t)wanted, row * sizeof(*wide), e);
     if (!wide)
         return false;
     for (int y = 0; y < side; y++)
-        resample(&(struct line){side, new, D, row}, from + (size_t)(y * side) * row,
-                 wide + (size_t)(y * new) * row);
-    for (int x = 0; x < new; x++)
-        resample(&(struct line){side, new, D, (size_t)new * row}, wide + (size_t)x * row,
+        resample(&(struct line){side, wanted, D, row}, from + (size_t)(y * side) * row,
+                 wide + (size_t)(y * wanted) * row);
+    for (int x = 0; x < wanted; x++)
+        resample(&(struct line){side, wanted, D, (size_t)wanted * row}, wide + (size_t)x * row,
                  to + (size_t)x * row);
     mem_free(wide);
     return true;
@@ -73,8 +74,8 @@ bool model_adapt(const struct node *n, int i, const float *from, const struct sh
     const struct shape *own = &n->weight[i].shape;
     bool grid = n->op == &op_position_embedding && shape->rank == 3 && shape->dim[0] == 1 &&
                 shape->dim[2] == own->dim[2];
-    int side = grid ? root(shape->dim[1] - 1) : 0, new = grid ? root(own->dim[1] - 1) : 0;
-    if (side == 0 || new == 0) {
+    int side = grid ? root(shape->dim[1] - 1) : 0, wanted = grid ? root(own->dim[1] - 1) : 0;
+    if (side == 0 || wanted == 0) {
         char is[64], want[64], name[128];
         weight_name(n, i, name, sizeof(name));
         /* shape_text leaves the first extent out */
@@ -84,5 +85,5 @@ bool model_adapt(const struct node *n, int i, const float *from, const struct sh
     }
     size_t D = (size_t)own->dim[2];
     memcpy(to, from, D * sizeof(*to));
-    return resample_grid(from + D, side, to + D, new, (int)D, e);
+    return resample_grid(from + D, side, to + D, wanted, (int)D, e);
 }

@@ -28,8 +28,8 @@ struct node *block_squeeze(struct builder *b, struct node *x, const char *name,
 
 /* _make_divisible of the MobileNets: the multiple of 8 nearest to x, not below 0.9 x. */
 int round_channels(double x);
-/* The MobileNets and VGG: convolutions kaiming_normal_ (fan out), linear normal_(std=0.01), no
- * biases. */
+/* The MobileNets and VGG: convolutions kaiming_normal_ (fan out), linear normal_(std=0.01),
+ * biases zero. */
 void init_fan_out(struct node *n);
 
 #endif

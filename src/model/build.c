@@ -75,6 +75,12 @@ struct node *build_dropout(struct builder *b, struct node *x, const char *name, 
     return build_op(b, x, name, &op_dropout, &(struct dropout_param){(float)p});
 }
 
+struct node *build_stochastic_depth(struct builder *b, struct node *x, const char *name,
+                                    double p)
+{
+    return build_op(b, x, name, &op_stochastic_depth, &(struct dropout_param){(float)p});
+}
+
 struct node *build_pool(struct builder *b, struct node *x, const char *name,
                         const struct op *op, const struct pool *p)
 {

@@ -57,6 +57,8 @@ struct node *build_layer_norm(struct builder *b, struct node *x, const char *nam
 struct node *build_act(struct builder *b, struct node *x, const char *name,
                        enum activation kind);
 struct node *build_dropout(struct builder *b, struct node *x, const char *name, double p);
+struct node *build_stochastic_depth(struct builder *b, struct node *x, const char *name,
+                                    double p);
 
 struct pool {
     int kernel, stride, pad;

@@ -15,8 +15,7 @@ static struct node *cn_block(struct builder *b, struct node *x, int channels, do
     y = build_act(b, build_linear(b, y, "block.3", 4 * channels), "block.4", ACTIVATION_gelu);
     y = build_linear(b, y, "block.5", channels);
     y = build_op(b, y, "layer_scale", &op_layer_scale, &(struct layer_scale_param){1e-6F});
-    y = build_op(b, y, "stochastic_depth", &op_stochastic_depth,
-                 &(struct dropout_param){(float)drop});
+    y = build_stochastic_depth(b, y, "stochastic_depth", drop);
     return build_add(b, y, x, "add");
 }
 

@@ -39,7 +39,6 @@ static struct node *layer(struct builder *b, struct node *x, const char *name, s
     return block_conv(b, x, name, &(struct conv_norm_act){c, spec(b)->norm, act});
 }
 
-/* name is "block", under which torchvision counts the layers. */
 static struct node *mbconv(struct builder *b, struct node *x, const struct stage *s, int stride)
 {
     int in = x->out.dim[1], hidden = round_channels(in * s->expand), at = 0;
@@ -81,8 +80,7 @@ static struct node *residual(struct builder *b, struct node *x, const struct sta
     build_leave(b, mark);
     if (stride > 1 || x->out.dim[1] != s->out)
         return y;
-    y = build_op(b, y, "stochastic_depth", &op_stochastic_depth,
-                 &(struct dropout_param){(float)drop});
+    y = build_stochastic_depth(b, y, "stochastic_depth", drop);
     return build_add(b, y, x, "add");
 }
 

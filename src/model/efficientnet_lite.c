@@ -46,7 +46,7 @@ static struct node *residual(struct builder *b, struct node *x, const struct sta
                   (struct conv){.out = s->out, .kernel = 1});
     if (stride > 1 || in != s->out)
         return y;
-    y = build_op(b, y, "drop_path", &op_stochastic_depth, &(struct dropout_param){(float)drop});
+    y = build_stochastic_depth(b, y, "drop_path", drop);
     return build_add(b, y, x, "add");
 }
 

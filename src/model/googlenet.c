@@ -32,7 +32,7 @@ static void aux(struct builder *b, struct node *x, const char *name)
     x = basic(b, build_adaptive_pool(b, x, "avgpool", 4), "conv", .out = 128, .kernel = 1);
     x = build_linear(b, build_flatten(b, x), "fc1", 1024);
     x = build_act(b, x, "relu", ACTIVATION_relu);
-    x = build_dropout(b, x, "dropout", 0.7);
+    x = build_dropout(b, x, "dropout", b->cfg->dropout > 0 ? 0.7 : 0);
     build_aux(b, build_linear(b, x, "fc2", b->n_class));
     build_leave(b, mark);
 }

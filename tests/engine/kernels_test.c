@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { N = 5, MAX_SEEN = 64 };
+enum { N = 5, MAX_SEEN = 128 };
 
 /* The nodes between the input and the last, which is called y. x is the input's shape; where it says
  * u8, true or false, the input's gradient is not wanted. */
@@ -32,6 +32,8 @@ struct row {
 #define BLOCK(in, kind) ",{'op':'batch_norm','name':'b','in':['" in "']}" ACT("b", kind) POOL
 #define DROP(op, name)  ",{'op':'" op "','name':'" name "','in':['a'],'p':0.3}"
 #define DROP_POOL       ",{'op':'max_pool','name':'y','in':['d'],'kernel':2}"
+#define POINT           "{'op':'conv2d','name':'c','in':['x'],'out':17,'kernel':1}"
+#define ADD(name, to)   ",{'op':'add','name':'" name "','in':['" to "','x']}"
 #define PICTURE         "{'op':'normalize','name':'n','in':['x'],'mean':[0.4,0.5,0.6],'std':[0.2,0.3,0.25]},"
 #define ONE(op, rest)   "{'op':'" op "','name':'y','in':['x']" rest "}"
 static const struct row rows[] = {
@@ -81,19 +83,46 @@ static const struct row rows[] = {
     {"[12,9,9]", ONE("conv2d", ",'out':18,'kernel':3,'pad':1,'groups':3")},
     {"[16,8,8]", ONE("conv2d", ",'out':16,'kernel':3,'pad':1,'groups':16")},
     {"[32,10,10]", ONE("conv2d", ",'out':32,'kernel':3")},
+    {"[24,9,8]", ONE("conv2d", ",'out':24,'kernel':5,'pad':2,'groups':24")},
+    {"[19,9,8]", ONE("conv2d", ",'out':19,'kernel':7,'pad':3,'stride':2,'groups':19,'no_bias':true")},
+    {"[3,34,32],'u8':true", PICTURE "{'op':'conv2d','name':'y','in':['n'],'out':24,'kernel':8,'stride':8}"},
+    {"[3,35,33]", ONE("conv2d", ",'out':20,'kernel':11,'stride':4,'pad':2")},
+    {"[32,9,7]", ONE("conv2d", ",'out':48,'kernel':[1,7],'pad':[0,3]")},
+    {"[48,9,7]", ONE("conv2d", ",'out':32,'kernel':[7,1],'pad':[3,0]")},
+    /* with what follows in evaluation */
+    {"[32,12,12]", CONV("x", 32) BN ADD("y", "b")},
+    {"[32,12,12]", CONV("x", 32) BN ADD("d", "b") ",{'op':'activation','name':'y','in':['d'],'kind':'relu'}"},
+    {"[17,6,7]", POINT BN ADD("y", "b")},
+    {"[17,6,7]", POINT BN ADD("d", "b") ",{'op':'activation','name':'y','in':['d'],'kind':'relu6'}"},
+    {"[17,6,7]", POINT BN ACT("b", "gelu")},
+    {"[17,6,7]", POINT BN},
+    {"[17,6,7]", POINT ACT("c", "hardswish")},
+    {"[16,8,8]", CONV("x", 24) BN ACT("b", "silu")},
+    {"[16,8,8]", CONV("x", 24) BN},
+    {"[16,8,8]", CONV("x", 24) ACT("c", "relu")},
     /* dense layers, behind a blocked tensor too */
     {"[64]", ONE("linear", ",'out':10")},
     {"[301]", ONE("linear", ",'out':65")},
     {"[7]", "{'op':'linear','name':'l','in':['x'],'out':33},{'op':'activation','name':'y','in':['l'],'kind':'relu'}"},
+    {"[24,6,5]", ONE("linear", ",'out':33")},
     {"[32,6,5]", CONV("x", 33) BLOCK("c", "relu") ",{'op':'flatten','name':'f','in':['y']},{'op':'linear','name':'z','in':['f'],'out':20}"},
     /* pools */
     {"[16,9,7]", ONE("max_pool", ",'kernel':2")},
     {"[17,10,12]", ONE("max_pool", ",'kernel':3,'stride':2,'pad':1")},
-    {"[4,7,7]", ONE("max_pool", ",'kernel':3,'stride':2,'ceil_mode':true")},
+    {"[40,7,7]", ONE("max_pool", ",'kernel':3,'stride':2,'ceil_mode':true")},
     {"[32,10,12]", ONE("avg_pool", ",'kernel':2")},
     {"[5,10,12]", ONE("avg_pool", ",'kernel':3,'stride':2,'pad':1,'exclude_pad':true")},
     {"[32,7,7]", ONE("adaptive_avg_pool", ",'out':1")},
     {"[5,13,9]", ONE("adaptive_avg_pool", ",'out':[3,2]")},
+    /* where branches meet */
+    {"[24,7,5]", ACT("x", "silu") ",{'op':'add','name':'d','in':['a','x']},{'op':'activation','name':'y','in':['d'],'kind':'relu'}"},
+    {"[17,6,4]", ACT("x", "silu") ",{'op':'add','name':'y','in':['a','x']}"},
+    {"[40,5,6]", "{'op':'adaptive_avg_pool','name':'s','in':['x'],'out':1},"
+                 "{'op':'activation','name':'g','in':['s'],'kind':'sigmoid'},{'op':'mul','name':'y','in':['x','g']}"},
+    {"[40,5,6]", CONV("x", 33) ",{'op':'concat','name':'y','in':['c','x']}"},
+    {"[33,5,6]", ONE("stochastic_depth", ",'p':0.4")},
+    {"[19,5,6]", ONE("layer_scale", ",'value':0.4")},
+    {"[5,33]", ONE("activation", ",'kind':'gelu'")},
     /* the rest */
     {"[21,5,7]", ONE("activation", ",'kind':'silu'")},
     {"[48,5,7]", ONE("activation", ",'kind':'gelu'")},
@@ -183,13 +212,25 @@ static void feed(struct plan *p, const struct graph *g, int n, void **held, cons
     }
 }
 
+/* How a row is run. */
+struct way {
+    const char *device;
+    int n_thread;
+    enum dtype compute;
+    enum mode mode; /* evaluation: forward alone */
+    int n;          /* pictures, under a plan for N */
+};
+
 static void read_all(const struct plan *p, const struct graph *g, const struct weights *w,
-                     int n, struct result *out, const struct row *r)
+                     const struct way *way, struct result *out, const struct row *r)
 {
     struct err e = {0};
+    int n = way->n;
     const struct node *x = g->node[0], *y = g->node[g->n_node - 1];
     if (!plan_read(p, y, segment(out, shape_count(&y->out) * (size_t)n), &e))
         die(r, e.msg);
+    if (way->mode == MODE_EVAL)
+        return;
     if (wants_dx(r) &&
         !plan_read_grad(p, x, segment(out, shape_count(&x->out) * (size_t)n), &e))
         die(r, e.msg);
@@ -217,27 +258,29 @@ static void see(const struct plan *p, const char **seen)
         }
 }
 
-/* One forward and one backward pass of n pictures, under a plan for N. */
-static void pass(const struct row *r, const char *device, int n_thread, enum dtype compute,
-                 int n, const char **seen, struct result *out)
+/* Two passes of each kind, the second of which finds packed weights and old tensors. */
+static void pass(const struct row *r, const struct way *way, const char **seen,
+                 struct result *out)
 {
+    bool train = way->mode == MODE_TRAIN;
+    int n = way->n;
     struct err e = {0};
     struct linnet_graph *lg = graph_of(r);
     struct graph *g = lg->graph;
-    struct backend *b = backend_open(device, n_thread, &e);
+    struct backend *b = backend_open(way->device, way->n_thread, &e);
     struct weights *w = weights_new(g, &e);
     if (!b || !w)
         die(r, e.msg);
     weights_init(w, 3);
     struct node *x = g->node[0], *y = g->node[g->n_node - 1];
-    struct node *keep[] = {y, NULL}, *want[] = {wants_dx(r) ? x : NULL, NULL};
+    struct node *keep[] = {y, NULL}, *want[] = {train && wants_dx(r) ? x : NULL, NULL};
     struct plan_request request = {.graph = g,
                                    .max_n = N,
-                                   .mode = MODE_TRAIN,
-                                   .compute = compute,
+                                   .mode = way->mode,
+                                   .compute = way->compute,
                                    .keep = keep,
                                    .want = want,
-                                   .want_weights = true,
+                                   .want_weights = train,
                                    .n_shard = 1};
     struct plan *p = plan_new(b, &request, w, &e);
     if (!p)
@@ -246,17 +289,17 @@ static void pass(const struct row *r, const char *device, int n_thread, enum dty
     size_t count = shape_count(&y->out) * (size_t)n;
     float *dy = malloc(count * sizeof(float));
     draw(dy, count, 2);
-    for (int turn = 0; turn < 2; turn++) { /* the second finds packed weights and old tensors */
+    for (int turn = 0; turn < 2; turn++) {
         feed(p, g, n, held, r);
-        if (!plan_forward(p, 1, &e) || !plan_seed(p, y, dy, 1, &e) ||
-            !plan_backward(p, NULL, NULL, &e))
+        if (!plan_forward(p, 1, &e) ||
+            (train && (!plan_seed(p, y, dy, 1, &e) || !plan_backward(p, NULL, NULL, &e))))
             die(r, e.msg);
         for (int i = 0; i < NODE_MAX_IN && turn == 0; i++) {
             free(held[i]);
             held[i] = NULL;
         }
     }
-    read_all(p, g, w, n, out, r);
+    read_all(p, g, w, way, out, r);
     see(p, seen);
     plan_free(p);
     weights_free(w);
@@ -305,26 +348,27 @@ static void compare(const struct row *r, const struct result *a, const struct re
     }
 }
 
-/* ref's answer, once for each row: [0] N pictures, [1] one. */
-static const struct result *expected(size_t row, int n)
+/* ref's answer, once for each row: by mode; [0] N pictures, [1] one. */
+static const struct result *expected(size_t row, enum mode mode, int n)
 {
-    static struct result answer[COUNT_OF(rows)][2];
-    struct result *at = &answer[row][n == 1];
+    static struct result answer[COUNT_OF(rows)][2][2];
+    struct result *at = &answer[row][mode == MODE_TRAIN][n == 1];
     const char *ignored[MAX_SEEN] = {NULL};
     if (!at->at)
-        pass(&rows[row], "ref", 2, DTYPE_F32, n, ignored, at);
+        pass(&rows[row], &(struct way){"ref", 2, DTYPE_F32, mode, n}, ignored, at);
     return at;
 }
 
-static void one(size_t i, enum dtype compute, int n_thread, int n, const char **seen)
+static void one(size_t i, const struct way *way, const char **seen)
 {
     struct result got = {0};
-    char what[64];
-    bool bf16 = compute == DTYPE_BF16;
-    snprintf(what, sizeof(what), "%s%s, %d threads, %d pictures", getenv("LINNET_ISA"),
-             bf16 ? " in bf16" : "", n_thread, n);
-    pass(&rows[i], "cpu", n_thread, compute, n, seen, &got);
-    compare(&rows[i], &got, expected(i, n), bf16 ? 0.25 : 3e-4, bf16, what);
+    char what[96];
+    bool bf16 = way->compute == DTYPE_BF16;
+    snprintf(what, sizeof(what), "%s%s, %s, %d threads, %d pictures", getenv("LINNET_ISA"),
+             bf16 ? " in bf16" : "", way->mode == MODE_TRAIN ? "training" : "evaluation",
+             way->n_thread, way->n);
+    pass(&rows[i], way, seen, &got);
+    compare(&rows[i], &got, expected(i, way->mode, way->n), bf16 ? 0.25 : 3e-4, bf16, what);
     free(got.at);
 }
 
@@ -332,8 +376,10 @@ static void sweep(enum dtype compute, const char **seen)
 {
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         for (int n_thread = 1; n_thread <= 3; n_thread++)
-            one(i, compute, n_thread, N, seen);
-        one(i, compute, 2, 1, seen);
+            one(i, &(struct way){"cpu", n_thread, compute, MODE_TRAIN, N}, seen);
+        one(i, &(struct way){"cpu", 2, compute, MODE_TRAIN, 1}, seen);
+        one(i, &(struct way){"cpu", 2, compute, MODE_EVAL, N}, seen);
+        one(i, &(struct way){"cpu", 3, compute, MODE_EVAL, 1}, seen);
     }
 }
 

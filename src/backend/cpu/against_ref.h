@@ -14,14 +14,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TRIAL_MAX_MORE = 3 };
+
 struct trial {
     struct graph *graph;
-    struct node *in, *out, *pool; /* pool: whose decisions are read, or NULL */
+    struct node *in, *out, *pool;          /* pool: whose decisions are read, or NULL */
+    struct node *more[TRIAL_MAX_MORE + 1]; /* further inputs, NULL-ended */
     int n, n_shard;
     enum mode mode;
     enum dtype compute;
     bool needs_bf16;          /* the row is for instruction sets with bf16 products only */
     bool frozen;              /* no gradient of weights */
+    bool forward;             /* no gradient at all */
     const float *value;       /* of the weights; NULL = drawn */
     const char *row;          /* kernel that cpu must choose */
     const char *const *avoid; /* kernels not to use, NULL-ended; NULL = none */
@@ -29,6 +33,7 @@ struct trial {
 };
 
 struct outcome {
+    /* dx: of all inputs, one behind the other */
     float *y, *dx, *grad, *buffer;
     int32_t *winner;
     size_t n_y, n_x, n_winner;
@@ -75,6 +80,33 @@ static inline struct weights *trial_weights(const struct trial *t, struct err *e
     return w;
 }
 
+static inline size_t trial_inputs(const struct trial *t, struct node **list)
+{
+    size_t n = 0;
+    list[n++] = t->in;
+    while (t->more[n - 1]) {
+        list[n] = t->more[n - 1];
+        n++;
+    }
+    list[n] = NULL;
+    return n;
+}
+
+/* Feeds x, the inputs one behind the other; or reads their gradients into it. */
+static inline bool trial_move(const struct trial *t, struct plan *p, const void *x, float *dx,
+                              struct err *e)
+{
+    struct node *list[TRIAL_MAX_MORE + 2];
+    trial_inputs(t, list);
+    bool ok = true;
+    for (size_t i = 0, at = 0; list[i] && ok; i++) {
+        ok = dx ? plan_read_grad(p, list[i], dx + at, e)
+                : plan_feed(p, list[i], (const float *)x + at, t->n, e);
+        at += (size_t)t->n * shape_count(&list[i]->out);
+    }
+    return ok;
+}
+
 /* Forward and backward on the backend of this name. The plan's lines land in `text`, if given. */
 static inline void trial_run(const struct trial *t, const char *backend, int n_thread,
                              struct outcome *o, char text[512])
@@ -85,12 +117,14 @@ static inline void trial_run(const struct trial *t, const char *backend, int n_t
         fail_msg("%s", e.msg);
     struct weights *w = trial_weights(t, &e);
     bool u8 = t->in->op == &op_input && ((const struct input_param *)t->in->param)->u8;
+    struct node *inputs[TRIAL_MAX_MORE + 2];
+    size_t n_input = trial_inputs(t, inputs);
     struct plan_request r = {.graph = t->graph,
                              .max_n = t->n + 1, /* a last batch is smaller than the others */
                              .mode = t->mode,
                              .compute = t->compute,
                              .keep = (struct node *[]){t->out, NULL},
-                             .want = u8 ? NULL : (struct node *[]){t->in, NULL},
+                             .want = u8 || t->forward ? NULL : inputs,
                              .want_weights =
                                  t->graph->n_value > 0 && !t->frozen && t->mode == MODE_TRAIN,
                              .n_shard = t->n_shard,
@@ -102,8 +136,9 @@ static inline void trial_run(const struct trial *t, const char *backend, int n_t
     for (int i = 0; text && plan_describe(p, i); i++)
         snprintf(text + strlen(text), 512 - strlen(text), "%s\n", plan_describe(p, i));
     size_t n = (size_t)t->n;
-    *o = (struct outcome){.n_y = n * shape_count(&t->out->out),
-                          .n_x = n * shape_count(&t->in->out)};
+    *o = (struct outcome){.n_y = n * shape_count(&t->out->out)};
+    for (size_t i = 0; i < n_input; i++)
+        o->n_x += n * shape_count(&inputs[i]->out);
     float *x = trial_new(o->n_x), *dy = trial_new(o->n_y);
     trial_fill(x, o->n_x, 3, t->compute);
     trial_fill(dy, o->n_y, 4, t->compute);
@@ -111,15 +146,16 @@ static inline void trial_run(const struct trial *t, const char *backend, int n_t
     o->dx = trial_new(o->n_x);
     o->grad = trial_new(t->graph->n_value + 1);
     o->buffer = trial_new(t->graph->n_buffer + 1);
-    bool ok = plan_feed(p, t->in, t->x ? t->x : x, t->n, &e) && plan_forward(p, 7, &e) &&
+    bool ok = trial_move(t, p, t->x ? t->x : x, NULL, &e) && plan_forward(p, 7, &e) &&
               plan_read(p, t->out, o->y, &e);
     if (ok && t->pool) {
         o->n_winner = n * shape_count(&t->pool->out);
         o->winner = (int32_t *)trial_new(o->n_winner);
         ok = plan_decisions(p, t->pool, o->winner, &e);
     }
-    ok = ok && plan_seed(p, t->out, dy, 1, &e) && plan_backward(p, NULL, NULL, &e) &&
-         (u8 || plan_read_grad(p, t->in, o->dx, &e));
+    ok = ok &&
+         (t->forward || (plan_seed(p, t->out, dy, 1, &e) && plan_backward(p, NULL, NULL, &e) &&
+                         (u8 || trial_move(t, p, NULL, o->dx, &e))));
     if (!ok)
         fail_msg("%s", e.msg);
     memcpy(o->grad, w->grad, t->graph->n_value * sizeof(float));

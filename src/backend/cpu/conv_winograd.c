@@ -1,7 +1,8 @@
 /* conv2d by Winograd F(4x4,3x3): 3x3, stride 1, padding 1, on blocked activations. In training the
  * packed weights live in the scratch, made anew for each pass; else they are kept, and renewed when
- * the weights' version changes. */
+ * the weights' version changes, with the batch norm that follows in them. */
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/tail.h"
 #include "backend/cpu/winograd.h"
 #include "op/params.h"
 
@@ -10,6 +11,8 @@ struct winograd {
     void *packed[2]; /* kept weights: forward, backward data; NULL in training */
     uint64_t version[2];
     bool valid[2];
+    struct tail tail;
+    float *bias; /* with the batch norm in it, or NULL */
 };
 
 static struct wino_shape shape_of(const struct group *g, enum pass pass, int n)
@@ -36,6 +39,10 @@ static bool fits(const struct group *g)
 {
     const struct conv2d_param *p = g->node[0]->param;
     const struct shape *x = &g->in[0]->shape;
+    enum activation kind = tail_of(g).kind;
+    if (!tail_fits(g) ||
+        (kind != ACTIVATION_identity && kind != ACTIVATION_relu && kind != ACTIVATION_silu))
+        return false;
     if (p->kernel_h != 3 || p->kernel_w != 3 || p->pad_h != 1 || p->pad_w != 1 ||
         !is(p->stride_h, 1) || !is(p->stride_w, 1) || !is(p->groups, 1) ||
         !is(p->dilation_h, 1) || !is(p->dilation_w, 1))
@@ -67,6 +74,7 @@ static bool plan(struct group *g, struct err *e)
 {
     struct winograd *p = g->state;
     p->ops = wino_ops(g->backend->isa);
+    p->tail = tail_of(g);
     g->needs_in = g->want_dw;
     g->dx_over_in = true;
     struct wino_shape s = shape_of(g, PASS_FORWARD, g->max_n);
@@ -79,10 +87,31 @@ static bool plan(struct group *g, struct err *e)
             return false;
         g->scratch_bytes = larger(g->scratch_bytes, scratch + (keeps_packed(g) ? 0 : packed));
     }
+    if (p->tail.norm) {
+        if (!(p->bias = mem_new((size_t)s.k, sizeof(float), e)))
+            return false;
+        g->scratch_bytes =
+            larger(g->scratch_bytes, shape_count(&g->weight[0].spec->shape) * sizeof(float));
+    }
     if (g->backward && g->want_dw)
         g->scratch_bytes =
             larger(g->scratch_bytes, p->ops->scratch_grad(&s, g->n_thread, g->n_shard));
     return true;
+}
+
+/* A batch norm's weights are folded in the scratch, which is free until the convolution begins. */
+static void pack(struct group *g, enum pass pass, void *u)
+{
+    struct winograd *p = g->state;
+    struct wino_shape s = shape_of(g, pass, g->n);
+    const float *weights = g->weight[0].value;
+    if (p->tail.norm) {
+        weights = g->scratch;
+        tail_fold(g, &p->tail, g->scratch, p->bias);
+    }
+    p->ops->pack(&s, weights, pass == PASS_BACKWARD, u, g->n_thread);
+    p->valid[pass] = true;
+    p->version[pass] = g->version;
 }
 
 static void convolve(struct group *g, enum pass pass)
@@ -93,13 +122,14 @@ static void convolve(struct group *g, enum pass pass)
     void *u = keeps_packed(g) ? p->packed[pass] : g->scratch;
     char *scratch = keeps_packed(g) ? g->scratch : (char *)g->scratch + packed_bytes(g, pass);
     if (!keeps_packed(g) || !p->valid[pass] || p->version[pass] != g->version)
-        p->ops->pack(&s, g->weight[0].value, back, u, g->n_thread);
-    p->valid[pass] = true;
-    p->version[pass] = g->version;
-    struct wino_conv a = {.shape = s, .u = u, .scratch = scratch, .n_thread = g->n_thread};
+        pack(g, pass, u);
+    struct wino_conv a = {
+        .shape = s, .u = u, .kind = p->tail.kind, .scratch = scratch, .n_thread = g->n_thread};
     a.x = back ? g->out->grad : g->in[0]->data;
     a.y = back ? g->in[0]->grad : g->out->data;
-    a.bias = back || g->n_weight < 2 ? NULL : g->weight[1].value;
+    a.more = p->tail.more ? p->tail.more->data : NULL;
+    if (!back)
+        a.bias = p->bias ? p->bias : g->node[0]->n_weight > 1 ? g->weight[1].value : NULL;
     p->ops->conv(&a);
 }
 
@@ -128,14 +158,24 @@ static void drop(struct group *g)
     struct winograd *p = g->state;
     for (int i = 0; i < 2; i++)
         mem_free(p->packed[i]);
+    mem_free(p->bias);
 }
 
-const struct kernel cpu_conv_winograd = {.name = "winograd",
-                                         .pattern = "conv2d",
-                                         .in = LAYOUT_BLOCKED,
-                                         .out = LAYOUT_BLOCKED,
-                                         .plan_size = sizeof(struct winograd),
-                                         .fits = fits,
-                                         .plan = plan,
-                                         .run = run,
-                                         .drop = drop};
+#define WINOGRAD(id, text)                                                                     \
+    const struct kernel cpu_##id = {                                                           \
+        .name = "winograd",                                                                    \
+        .pattern = text,                                                                       \
+        .in = LAYOUT_BLOCKED,                                                                  \
+        .out = LAYOUT_BLOCKED,                                                                 \
+        .plan_size = sizeof(struct winograd),                                                  \
+        .fits = fits,                                                                          \
+        .plan = plan,                                                                          \
+        .run = run,                                                                            \
+        .drop = drop,                                                                          \
+    }
+WINOGRAD(conv_norm_add_act_winograd, "conv2d+batch_norm+add+activation");
+WINOGRAD(conv_norm_add_winograd, "conv2d+batch_norm+add");
+WINOGRAD(conv_norm_act_winograd, "conv2d+batch_norm+activation");
+WINOGRAD(conv_norm_winograd, "conv2d+batch_norm");
+WINOGRAD(conv_act_winograd, "conv2d+activation");
+WINOGRAD(conv_winograd, "conv2d");

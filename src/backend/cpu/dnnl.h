@@ -12,7 +12,7 @@ struct dnnl_context {
     dnnl_primitive_attr_t attr; /* the caller provides the scratchpad */
 };
 
-enum { DNNL_OP_MAX_ARG = 5 };
+enum { DNNL_OP_MAX_ARG = 6 };
 struct dnnl_op {
     dnnl_primitive_t primitive;
     dnnl_exec_arg_t arg[DNNL_OP_MAX_ARG];

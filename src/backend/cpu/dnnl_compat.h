@@ -12,6 +12,25 @@ struct md {
     dnnl_memory_desc_t desc;
 };
 
+/* dst = f(dst), and dst += another tensor, behind a primitive. */
+static inline dnnl_status_t post_activation(dnnl_post_ops_t ops, dnnl_alg_kind_t f, float alpha,
+                                            float beta)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_post_ops_append_eltwise(ops, f, alpha, beta);
+#else
+    return dnnl_post_ops_append_eltwise(ops, 1, f, alpha, beta);
+#endif
+}
+static inline dnnl_status_t post_add(dnnl_post_ops_t ops, const struct md *what)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_post_ops_append_binary(ops, dnnl_binary_add, what->desc);
+#else
+    return dnnl_post_ops_append_binary(ops, dnnl_binary_add, &what->desc);
+#endif
+}
+
 /* A convolution on descriptions of its tensors; bias NULL = none. In backward they are those of the
  * gradients. */
 struct dnnl_conv_desc {
@@ -37,6 +56,25 @@ static inline void md_release(struct md *m)
 static inline md_ref md_of(const struct md *m)
 {
     return m ? m->desc : NULL;
+}
+/* dst = f(dst) behind a primitive, and dst += a tensor. */
+static inline dnnl_status_t post_activation(dnnl_post_ops_t ops, dnnl_alg_kind_t f, float alpha,
+                                            float beta)
+{
+    return dnnl_post_ops_append_eltwise(ops, f, alpha, beta);
+}
+static inline dnnl_status_t post_add(dnnl_post_ops_t ops, const struct md *what)
+{
+    return dnnl_post_ops_append_binary(ops, dnnl_binary_add, what->desc);
+}
+static inline dnnl_status_t post_activation(dnnl_post_ops_t ops, dnnl_alg_kind_t f, float alpha,
+                                            float beta)
+{
+    return dnnl_post_ops_append_eltwise(ops, 1, f, alpha, beta);
+}
+static inline dnnl_status_t post_add(dnnl_post_ops_t ops, const struct md *what)
+{
+    return dnnl_post_ops_append_binary(ops, dnnl_binary_add, &what->desc);
 }
 static inline dnnl_status_t conv_forward_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
                                               const struct dnnl_conv_desc *c,

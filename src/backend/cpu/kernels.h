@@ -4,7 +4,9 @@
 
 #include "backend/backend.h"
 
-extern const struct kernel cpu_conv_winograd, cpu_conv_first, cpu_conv_first_pixels;
+extern const struct kernel cpu_conv_norm_add_act_winograd, cpu_conv_norm_add_winograd,
+    cpu_conv_norm_act_winograd, cpu_conv_norm_winograd, cpu_conv_act_winograd,
+    cpu_conv_winograd, cpu_conv_first, cpu_conv_first_pixels;
 
 /* fused.c */
 extern const struct kernel cpu_norm_act_drop_pool, cpu_norm_act_drop2d_pool, cpu_norm_act_pool,
@@ -12,6 +14,20 @@ extern const struct kernel cpu_norm_act_drop_pool, cpu_norm_act_drop2d_pool, cpu
     cpu_norm_act, cpu_norm_pool, cpu_act_pool, cpu_act_drop, cpu_act_drop2d, cpu_norm, cpu_act,
     cpu_pool_2x2, cpu_drop, cpu_drop2d;
 
-extern const struct kernel cpu_linear, cpu_conv_dnnl;
+extern const struct kernel cpu_linear, cpu_concat;
+
+/* conv_dnnl.c */
+extern const struct kernel cpu_conv_norm_add_act_dnnl, cpu_conv_norm_add_dnnl,
+    cpu_conv_norm_act_dnnl, cpu_conv_norm_dnnl, cpu_conv_act_dnnl, cpu_conv_dnnl,
+    cpu_linear_map_dnnl, cpu_conv_plain_dnnl;
+
+/* pool.c */
+extern const struct kernel cpu_max_pool, cpu_avg_pool, cpu_adaptive_avg_pool;
+
+/* merge.c */
+extern const struct kernel cpu_add_act, cpu_add, cpu_act_plain, cpu_mul, cpu_layer_scale,
+    cpu_stochastic_depth;
+void merge_sum(const struct backend *b, enum dtype t, const void *const *part, int n_part,
+               void *out, size_t count);
 
 #endif

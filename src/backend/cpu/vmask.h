@@ -164,6 +164,13 @@ ALWAYS vec vadd_where(vmask m, vec a, vec b)
 
 #endif
 
+/* Does a come before the earlier b as a maximum? As in torch's max_pool2d, NaN beats all, and a later
+ * NaN too. */
+ALWAYS vmask vbeats(vec a, vec b)
+{
+    return vor(vgt(a, b), vnan(a));
+}
+
 /* 16-bit brain floats: the upper half of a float, rounded to nearest even. */
 typedef uint16_t vechalf __attribute__((vector_size(V * 2)));
 

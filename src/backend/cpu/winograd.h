@@ -7,6 +7,7 @@
 #define BACKEND_CPU_WINOGRAD_H
 
 #include "backend/cpu/isa.h"
+#include "op/activation.h"
 
 #include <stddef.h>
 
@@ -17,14 +18,16 @@ struct wino_shape {
     bool half;
 };
 
-/* y = x * u + bias. For dX = dY * W, c and k are swapped and the weights packed with `transposed`. */
+/* y = f(x * u + bias + more). For dX = dY * W, c and k are swapped and the weights packed with `transposed`. */
 struct wino_conv {
     struct wino_shape shape;
-    const void *x;     /* (n, c, h, w) blocked */
-    void *y;           /* (n, k, h, w) blocked, channels past k written as zeros */
-    const void *u;     /* packed weights */
-    const float *bias; /* (k), or NULL */
-    void *scratch;     /* scratch_conv() bytes, 64-byte aligned */
+    const void *x;        /* (n, c, h, w) blocked */
+    void *y;              /* (n, k, h, w) blocked, channels past k written as zeros */
+    const void *u;        /* packed weights */
+    const float *bias;    /* (k), or NULL */
+    const void *more;     /* like y, or NULL */
+    enum activation kind; /* of f: identity, relu or silu */
+    void *scratch;        /* scratch_conv() bytes, 64-byte aligned */
     int n_thread;
 };
 

@@ -93,8 +93,7 @@ static size_t dropped_at_once(const struct group *g)
     return node->op == &op_dropout2d ? (size_t)d.H * (size_t)d.W : 1;
 }
 
-/* The factor of element i, a pure function of (seed, step, node, i): backward draws it again. */
-static float dropout_factor(const struct rng *stream, float p, size_t i)
+float dropout_factor(const struct rng *stream, float p, size_t i)
 {
     uint32_t counter[4] = {(uint32_t)(i / 4), stream->counter[1], stream->counter[2],
                            stream->counter[3]};

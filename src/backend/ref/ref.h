@@ -3,6 +3,7 @@
 #define BACKEND_REF_REF_H
 
 #include "backend/backend.h"
+#include "base/rng.h"
 #include "op/params.h"
 
 extern const struct backend_ops ref_backend;
@@ -12,6 +13,10 @@ extern const struct kernel ref_normalize, ref_conv2d, ref_linear, ref_max_pool, 
     ref_flatten, ref_softmax, ref_cross_entropy, ref_layer_norm, ref_layer_scale,
     ref_stochastic_depth, ref_add, ref_concat, ref_mul, ref_tokens, ref_class_token,
     ref_position_embedding, ref_select_token, ref_attention;
+
+/* Dropout's factor of element i, 0 or 1 / (1 - p), a pure function of (seed, step, node, i): backward
+ * draws it again. stream: rng_at(seed, RNG_DROPOUT, step, node id). */
+float dropout_factor(const struct rng *stream, float p, size_t i);
 
 /* The extents of a rank-4 tensor, and of a rank-2 one with H = W = 1. */
 struct dims {

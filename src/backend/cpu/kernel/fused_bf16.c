@@ -1,19 +1,10 @@
 /* The fused kernels on bf16 tensors; sums and formulas in single precision. */
 #include "backend/cpu/fused.h"
+#include "backend/cpu/kernel/elem_bf16.h"
 #include "backend/cpu/vmath.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-
-typedef uint16_t elem;
-ALWAYS vec eload(const elem *p)
-{
-    return vload_bf16(p);
-}
-ALWAYS void estore(elem *p, vec v)
-{
-    vstore_bf16(p, v);
-}
 
 #define FUSED_TABLE ISA_NAME(fused_bf16)
 #include "backend/cpu/kernel/fused_forward.h"

@@ -1,21 +1,17 @@
 /* Included by fused_f32.c and fused_bf16.c after `elem`, eload and estore: the forward half. */
 
-/* The first largest of four, as torch's max_pool2d takes it: NaN beats all, a later NaN too. */
+/* The first largest of four. */
 struct best {
     vec v;
     vmask low, high; /* bits of its index */
 };
-ALWAYS vmask beats(vec a, vec b)
-{
-    return vor(vgt(a, b), vnan(a));
-}
 ALWAYS struct best best_of(const vec v[4])
 {
-    vmask m1 = beats(v[1], v[0]);
+    vmask m1 = vbeats(v[1], v[0]);
     vec b = vpick(m1, v[1], v[0]);
-    vmask m2 = beats(v[2], b);
+    vmask m2 = vbeats(v[2], b);
     b = vpick(m2, v[2], b);
-    vmask m3 = beats(v[3], b);
+    vmask m3 = vbeats(v[3], b);
     return (struct best){vpick(m3, v[3], b), vor(m3, vand(m1, vnot(m2))), vor(m2, m3)};
 }
 ALWAYS vec take(const struct best *b, const vec v[4])

@@ -4,7 +4,7 @@
 #define BACKEND_CPU_KERNEL_WINO_TILE_H
 
 #include "backend/cpu/kernel/wino_math.h"
-#include "backend/cpu/vmask.h"
+#include "backend/cpu/vmath.h"
 #include "backend/cpu/winograd.h"
 
 enum { LINE = 16 }; /* floats of a cache line: also keeps points out of each other's sets */
@@ -163,9 +163,29 @@ static FORCE_INLINE void tile_input(bool half, const struct tiling *g, struct ti
     points_of_input(half, plane, (ptrdiff_t)(t.y - 1) * g->w + t.x - 1, g->w, v, step);
 }
 
-/* 36 points to the tile's 4 x 4 outputs, plus bias, clipped at the plane's edge. */
+/* What becomes of a sum of products. */
+struct finish {
+    vec bias;
+    const void *more; /* a plane, or NULL */
+    enum activation kind;
+};
+
+static FORCE_INLINE vec finished(bool half, const struct finish *f, ptrdiff_t at, vec v)
+{
+    v += f->bias;
+    if (f->more)
+        v += act_load(half, f->more, at);
+    if (f->kind == ACTIVATION_relu)
+        v = vactivate(ACTIVATION_relu, v);
+    else if (f->kind == ACTIVATION_silu)
+        v = vactivate(ACTIVATION_silu, v);
+    return v;
+}
+
+/* 36 points to the tile's 4 x 4 outputs, finished, clipped at the plane's edge. */
 static FORCE_INLINE void tile_output(bool half, const struct tiling *g, struct tile t,
-                                     const float *m, size_t step, vec bias, void *plane)
+                                     const float *m, size_t step, const struct finish *finish,
+                                     void *plane)
 {
     vec col[TILE][PATCH];
 #pragma GCC unroll 6
@@ -190,7 +210,7 @@ static FORCE_INLINE void tile_output(bool half, const struct tiling *g, struct t
 #pragma GCC unroll 4
         for (int j = 0; j < TILE; j++)
             if (j < columns)
-                act_store(half, plane, at + j, out[j] + bias);
+                act_store(half, plane, at + j, finished(half, finish, at + j, out[j]));
     }
 }
 

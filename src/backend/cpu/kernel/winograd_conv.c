@@ -132,10 +132,11 @@ static FORCE_INLINE void transform_out(bool half, const struct job *j, int k_fir
         float bias[V] = {0};
         for (int i = 0; a->bias && i < V && (k_first + k) * V + i < a->shape.k; i++)
             bias[i] = a->bias[(k_first + k) * V + i];
-        vec b = vloadu(bias);
+        struct finish finish = {.bias = vloadu(bias), .kind = a->kind};
         for (int i = 0; i < n_tile; i++, t = tile_next(&j->tiling, t), m += V) {
             size_t at = (size_t)t.picture * (size_t)j->k_blocks + (size_t)(k_first + k);
-            tile_output(half, &j->tiling, t, m, j->m_step, b, (char *)a->y + at * plane);
+            finish.more = a->more ? (const char *)a->more + at * plane : NULL;
+            tile_output(half, &j->tiling, t, m, j->m_step, &finish, (char *)a->y + at * plane);
         }
     }
 }
