@@ -60,11 +60,9 @@ static int count_weights(const struct graph *g)
     return n;
 }
 
-/* As in the state_dict: "conv1.weight", or the node's own name. */
-static const char *weight_name(const struct node *n, int i, char out[MAX_NAME])
+static const char *full_name(const struct node *n, int i, char out[MAX_NAME])
 {
-    const char *name = n->weight[i].name;
-    snprintf(out, MAX_NAME, "%s%s%s", n->name, *name ? "." : "", name);
+    weight_name(n, i, out, MAX_NAME);
     return out;
 }
 
@@ -199,7 +197,7 @@ static bool pair_weight(struct pairing *p, const struct node *n, int i, struct p
     char name[MAX_NAME];
     const struct weight *w = &n->weight[i];
     const struct renaming *by;
-    const struct sd_tensor *t = look_up(p->s, weight_name(n, i, name), &by);
+    const struct sd_tensor *t = look_up(p->s, full_name(n, i, name), &by);
     if (!t && w->integer)
         return true;
     if (!t)
@@ -249,11 +247,11 @@ static bool drop_half_heads(struct pairing *p, struct err *e)
         bool half = false;
         for (int k = 0; k < n->n_weight; k++)
             half = half || (!pair[k].from && !n->weight[k].integer &&
-                            may_differ(p->o, n, weight_name(n, k, name)));
+                            may_differ(p->o, n, full_name(n, k, name)));
         for (int k = 0; ok && half && k < n->n_weight; k++)
             if (pair[k].from) {
                 pair[k].from = NULL;
-                ok = note(p->m, MATCH_FRESH, e, "%s", weight_name(n, k, name));
+                ok = note(p->m, MATCH_FRESH, e, "%s", full_name(n, k, name));
             }
         pair += n->n_weight;
     }
@@ -292,7 +290,7 @@ double match_score(const struct graph *g, const struct state_dict *s)
             const struct weight *w = &g->node[i]->weight[k];
             if (w->integer)
                 continue;
-            const struct sd_tensor *t = look_up(s, weight_name(g->node[i], k, name), &by);
+            const struct sd_tensor *t = look_up(s, full_name(g->node[i], k, name), &by);
             both += t && same_shape(t, w, by && by->flatten);
             n_graph++;
         }
