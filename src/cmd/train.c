@@ -170,20 +170,25 @@ static bool print_curve(struct session *s, struct err *e)
     return true;
 }
 
+static void print_list(const char *title, const struct match_list *l)
+{
+    for (int i = 0; i < l->n; i++)
+        printf("%s%s", i ? ", " : title, l->text[i]);
+}
+
 /* What was loaded, and what trains at first. */
 static void print_strategy(const struct session *s)
 {
     const struct trainer *t = s->trainer;
     const struct pretrained *from = &s->pretrained;
-    const struct match_list *fresh = &from->match.list[MATCH_FRESH];
     const struct preprocess *pre = &s->net.pre;
     char text[256];
     if (from->file.path) {
         const char *slash = strrchr(from->file.path, '/');
-        printf("weights: %s, %d tensors%s", slash ? slash + 1 : from->file.path,
-               from->match.n_copied, fresh->n ? "; new: " : "");
-        for (int i = 0; i < fresh->n; i++)
-            printf("%s%s", i ? ", " : "", fresh->text[i]);
+        printf("weights: %s, %d tensors", slash ? slash + 1 : from->file.path,
+               from->match.n_copied);
+        print_list("; resampled: ", &from->match.list[MATCH_ADAPTED]);
+        print_list("; new: ", &from->match.list[MATCH_FRESH]);
         printf("\npictures: shorter side to %d px (%s), the middle %d px\n", pre->resize_px,
                pre->filter == RESIZE_BICUBIC ? "bicubic" : "bilinear", pre->size_px);
     }

@@ -1,7 +1,6 @@
 #include "train/pretrained.h"
 
 #include "model/adapt.h"
-#include "op/params.h"
 #include "weights/imagenet_classes.h"
 
 #include <math.h>
@@ -77,15 +76,6 @@ void pretrained_close(struct pretrained *p)
     *p = (struct pretrained){0};
 }
 
-/* The file's tensor "<node>.<weight>", or NULL. */
-static const struct sd_tensor *tensor_of(const struct pretrained *p, const struct node *n,
-                                         int i)
-{
-    char name[256];
-    weight_name(n, i, name, sizeof(name));
-    return state_dict_find(&p->file, name);
-}
-
 /* The classes of the file's last layer: the rows of its "<head>.weight". */
 static int file_classes(const struct pretrained *p, const struct architecture *a)
 {
@@ -142,52 +132,9 @@ static bool match(struct pretrained *p, const struct network *n, bool keep_head,
     struct match_options o = {.model = a->name,
                               .head = keep_head ? NULL : a->head,
                               .aux = a->aux[0] ? a->aux : NULL,
+                              .adapt = model_adapt,
                               .candidate = candidate};
     return match_weights(&p->match, n->weights, &p->file, &o, e);
-}
-
-/* The grid that the file's position embedding is of, in pixels of the input; 0: none, or n's own. */
-static int other_size(const struct pretrained *p, const struct network *n)
-{
-    const struct architecture *a = n->model.arch;
-    for (int i = 0; i < n->graph->n_node; i++) {
-        const struct node *node = n->graph->node[i];
-        const struct sd_tensor *t =
-            node->op == &op_position_embedding ? tensor_of(p, node, 0) : NULL;
-        if (!t || t->rank != 3 || t->dim[1] == node->weight[0].shape.dim[1] || t->dim[1] < 2 ||
-            t->dim[1] > 1 << 20)
-            continue;
-        int side = (int)lround(sqrt((double)(t->dim[1] - 1)));
-        return side * side == t->dim[1] - 1 ? side * a->size_step : 0;
-    }
-    return 0;
-}
-
-/* Matches into a network of the file's own size, then copies: only the position embedding differs. */
-static bool match_resized(struct pretrained *p, const struct network *n, bool keep_head,
-                          int size, uint64_t seed, struct err *e)
-{
-    struct network own;
-    struct model_config config = n->config;
-    config.size = size;
-    struct network_spec spec = {
-        .config = &config, .pre = &n->pre, .n_class = n->n_class, .class_name = n->class_name};
-    if (!network_init(&own, &spec, seed, e))
-        return false;
-    bool ok = match(p, &own, keep_head, e);
-    for (int i = 0; ok && i < n->graph->n_node; i++)
-        for (int k = 0; ok && k < n->graph->node[i]->n_weight; k++) {
-            const struct node *to = n->graph->node[i], *from = own.graph->node[i];
-            const struct shape *shape = &from->weight[k].shape;
-            float *of = weights_at(own.weights, from, k), *into = weights_at(n->weights, to, k);
-            if (shape_equal(shape, &to->weight[k].shape))
-                memcpy(into, of, shape_count(shape) * sizeof(*into));
-            else
-                ok = model_adapt(to, k, of, shape, into, e);
-        }
-    weights_changed(n->weights);
-    network_release(&own);
-    return ok;
 }
 
 bool pretrained_network(struct network *n, struct pretrained *p,
@@ -203,8 +150,7 @@ bool pretrained_network(struct network *n, struct pretrained *p,
     }
     if (!network_init(n, &all, spec->seed, e))
         return false;
-    int size = other_size(p, n);
-    if (size ? match_resized(p, n, keep_head, size, spec->seed, e) : match(p, n, keep_head, e))
+    if (match(p, n, keep_head, e))
         return true;
     network_release(n);
     return false;
