@@ -59,7 +59,7 @@ static void write_file(struct network *n, const char *model, int n_class, bool o
             for (int d = 0; d < w->shape.rank; d++)
                 tensor[at].dim[d] = w->shape.dim[d];
         }
-    if (!seal_write(path, tensor, at, NULL, 0, &e))
+    if (!seal_write(path, tensor, at, &(struct st_note){"format", "pt"}, 1, &e))
         fail_msg("%s", e.msg);
 }
 
