@@ -134,6 +134,7 @@ static bool match(struct pretrained *p, const struct network *n, bool keep_head,
                               .aux = a->aux[0] ? a->aux : NULL,
                               .adapt = model_adapt,
                               .candidate = candidate};
+    match_release(&p->match); /* of an earlier network */
     return match_weights(&p->match, n->weights, &p->file, &o, e);
 }
 
