@@ -20,7 +20,7 @@ struct frontier {
     struct frontier_request r;
     struct node *node;
     size_t count; /* floats of an item */
-    struct plan *prefix;
+    struct plan *prefix; /* NULL: not needed so far */
     uint64_t weights_key;
     struct feature_cache *cache[2];
     float *features; /* (max_n, count) */
@@ -197,7 +197,7 @@ bool frontier_new(struct frontier **out, const struct frontier_request *r, struc
     size_t n = (size_t)(r->max_n > PREFIX_N ? r->max_n : PREFIX_N);
     f->features = mem_new(n * f->count, sizeof(float), e);
     f->half = mem_new(f->count, sizeof(*f->half), e);
-    if (f->features && f->half && make_prefix(f, e)) {
+    if (f->features && f->half) {
         *out = f;
         return true;
     }
@@ -223,6 +223,8 @@ void frontier_free(struct frontier *f)
 static bool compute(struct frontier *f, const uint8_t *pixel, int n, struct err *e)
 {
     const struct node *input = f->r.net->model.input;
+    if (!f->prefix && !make_prefix(f, e))
+        return false;
     size_t bytes = (size_t)f->r.net->pre.size_px * (size_t)f->r.net->pre.size_px * 3;
     for (int at = 0; at < n; at += PREFIX_N) {
         int part = n - at < PREFIX_N ? n - at : PREFIX_N;
@@ -359,5 +361,9 @@ bool frontier_fill(struct frontier *f, int stream, int view, const struct fronti
     bool ok = l && loader_seek(l, view, 0, e) && fill(f, stream, l, n, p, kept, note, e);
     loader_free(l);
     mem_free(index);
+    if (ok && *kept) { /* its memory is the tail's now */
+        plan_free(f->prefix);
+        f->prefix = NULL;
+    }
     return ok;
 }
