@@ -9,11 +9,11 @@
 
 enum { MAX_NAME = 256, MAX_TEXT = 512, N_SHOWN = 3 };
 
-/* Names of other publishers: a piece of a graph's name, and what stands there in the file. */
+/* Names of other publishers: a piece of a graph's name, and what stands there in the file. With
+ * flatten, a convolution of the whole map there is a linear layer here: the same elements. */
 static const struct renaming {
     const char *here, *there;
-    bool
-        flatten; /* there a convolution of the whole map, here a linear layer: the same elements */
+    bool flatten;
 } renamings[] = {
     /* timm's VGG */
     {"classifier.0.", "pre_logits.fc1.", true},
@@ -26,8 +26,9 @@ static const struct renaming {
     {".conv2.", ".conv.2.", false},
 };
 
-/* Counts that no weight depends on. */
+/* Counts that no weight depends on, and the state of training in this program's own files. */
 static const char *const idle[] = {"n_averaged", "num_batches_tracked"};
+static const char own_state[] = "train.";
 
 /* What a weight of the graph is taken from; nothing: both NULL. */
 struct pair {
@@ -217,7 +218,7 @@ static bool is_idle(const struct match_options *o, const char *name)
     for (size_t i = 0; i < COUNT_OF(idle); i++)
         if (has_suffix(name, idle[i]))
             return true;
-    return is_aux(o, name);
+    return is_aux(o, name) || strncmp(name, own_state, sizeof(own_state) - 1) == 0;
 }
 
 static bool pair_all(struct pairing *p, struct err *e)
@@ -246,7 +247,7 @@ static bool drop_half_heads(struct pairing *p, struct err *e)
         char name[MAX_NAME];
         bool half = false;
         for (int k = 0; k < n->n_weight; k++)
-            half = half || (!pair[k].from && !n->weight[k].integer &&
+            half = half || (!pair[k].from && !pair[k].adapted && !n->weight[k].integer &&
                             may_differ(p->o, n, full_name(n, k, name)));
         for (int k = 0; ok && half && k < n->n_weight; k++)
             if (pair[k].from) {

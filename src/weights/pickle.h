@@ -57,11 +57,11 @@ struct pickle_value {
     uint8_t known;   /* of GLOBAL: row of the names that have a meaning, 0 = none */
     bool attributes; /* BUILD may add some: to an OrderedDict, a Parameter before PyTorch 0.4 */
     uint32_t n;      /* bytes of a text or name; values of a tuple, list or dict */
+    /* text: of TEXT; "module.name" of GLOBAL; the class of OPAQUE; no NUL behind. */
     union {
         int64_t i; /* of BOOL too */
         double real;
-        const char
-            *text; /* TEXT; "module.name" of GLOBAL, of OPAQUE its class; no NUL behind */
+        const char *text;
         struct pickle_value **item; /* of DICT: key, value, key, value ... */
         struct pickle_storage *storage;
         const struct pickle_tensor *tensor;

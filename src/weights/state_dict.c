@@ -135,8 +135,6 @@ static bool read_pth(struct state_dict *s, const uint8_t *byte, size_t n, struct
     for (uint32_t i = 0; ok && i < v->n; i += 2)
         if (v->item[i]->type == PICKLE_TEXT && v->item[i + 1]->type == PICKLE_TENSOR)
             ok = add_tensor(s, v->item[i], v->item[i + 1]->tensor, e);
-        else
-            s->n_other++;
     return ok;
 }
 

@@ -24,7 +24,6 @@ struct state_dict {
     const char *format;       /* "safetensors", "torch.save (zip)", "torch.save (legacy)" */
     struct sd_tensor *tensor; /* (n_tensor) in the file's order */
     int n_tensor;
-    int n_other;        /* entries beside them that are no tensors */
     const char *inside; /* the entry of a checkpoint that they are in: "model"; "" = the file */
     const char *prefix; /* what stood before the names: "module."; "" = nothing */
     /* private */

@@ -133,7 +133,7 @@ static void make(enum layout layout, int index, struct archive *a, struct bytes 
     struct blob pickle = {room, seed->n, sizeof(room)};
     memcpy(room, seed->at, seed->n);
     bool damaged = (size_t)index >= COUNT_OF(seeds), whole = damaged && below(&r, 4) == 0;
-    for (size_t i = damaged && !whole ? 1 + below(&r, 4) : 0; i > 0; i--)
+    for (size_t i = damaged && !whole ? 1 + below(&r, 3) : 0; i > 0; i--)
         change(&pickle, &r);
     if (layout == ZIP) {
         sample_zip(a, (const char *)room, pickle.n);
