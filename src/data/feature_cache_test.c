@@ -90,7 +90,7 @@ static void keeps_what_was_put(void **state)
 static void damage(const char *path, off_t where)
 {
     int fd = open(path, O_RDWR);
-    uint8_t byte;
+    uint8_t byte = 0;
     assert_true(fd >= 0 && pread(fd, &byte, 1, where) == 1);
     byte ^= 4;
     assert_true(pwrite(fd, &byte, 1, where) == 1);
