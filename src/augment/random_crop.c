@@ -13,7 +13,7 @@ static bool crop(const struct augment_config *cfg, struct rng *r, const struct i
 {
     struct image from;
     bool owned;
-    if (!crop_source(src, round_even(cfg->crop_side * out->w), out->w, &from, &owned, e))
+    if (!crop_source(src, crop_side_px(cfg, out->w), out->w, &from, &owned, e))
         return false;
     int pad = (int)cfg->crop_padding;
     int y = (int)rng_below(r, (uint32_t)(from.h + 2 * pad - out->h + 1)) - pad;
