@@ -3,8 +3,6 @@
  * published weights want it; false: floats). */
 #include "api/api.h"
 
-#include "model/model.h"
-
 #include <string.h>
 
 static bool is_own(const char *key)
@@ -29,7 +27,7 @@ static bool options_of(const struct json *root, struct json *out, struct arena *
     return true;
 }
 
-static bool build(struct graph *g, const char *text, struct arena *a, struct err *e)
+static bool build(struct linnet_graph *g, const char *text, struct arena *a, struct err *e)
 {
     struct model_config cfg;
     struct option_table table[MODEL_MAX_TABLES];
@@ -40,7 +38,6 @@ static bool build(struct graph *g, const char *text, struct arena *a, struct err
     if (root->type != JSON_OBJECT)
         return err_set(e, ERR_USAGE, "model: expected {\"model\": \"cnn5\", ...}");
     struct json options;
-    struct model m;
     if (!option_defaults(table, n_table, a, e) || !options_of(root, &options, a, e) ||
         !option_read_json(table, n_table, &options, a, e) || !model_resolve(&cfg, e))
         return false;
@@ -49,7 +46,7 @@ static bool build(struct graph *g, const char *text, struct arena *a, struct err
                              .u8 = json_bool(root, "u8", true)};
     memcpy(in.mean, pre->mean, sizeof(in.mean));
     memcpy(in.std, pre->std, sizeof(in.std));
-    return model_build(&m, g, &cfg, &in, e);
+    return model_build(&g->model, g->graph, &cfg, &in, e);
 }
 
 struct linnet_graph *linnet_model_new(const char *json, struct linnet_error *out)
@@ -59,11 +56,21 @@ struct linnet_graph *linnet_model_new(const char *json, struct linnet_error *out
     struct linnet_graph *g = mem_new(1, sizeof(*g), &e);
     if (g)
         g->graph = graph_new(&e);
-    bool ok = g && g->graph && build(g->graph, json, &a, &e);
+    bool ok = g && g->graph && build(g, json, &a, &e);
     arena_release(&a);
     if (ok)
         return g;
     linnet_graph_free(g);
     api_fail(out, &e);
     return NULL;
+}
+
+bool linnet_graph_block(const struct linnet_graph *g, int i, const char **name,
+                        const char **out)
+{
+    if (i < 0 || i >= g->model.n_block)
+        return false;
+    *name = g->model.block[i].name;
+    *out = g->model.block[i].out->name;
+    return true;
 }

@@ -8,6 +8,8 @@ extern const struct command command_embed;
 extern const struct command command_similar;
 extern const struct command command_check;
 extern const struct command command_model;
+extern const struct command command_zoo;
+extern const struct command command_pull;
 extern const struct command command_demo_data;
 extern const struct command command_augment;
 extern const struct command command_bench;
@@ -24,6 +26,8 @@ const struct command *const commands[] = {
     &command_similar,
     &command_check,
     &command_model,
+    &command_zoo,
+    &command_pull,
     &command_demo_data,
     &command_augment,
     &command_bench,

@@ -100,6 +100,8 @@ static bool man_run(struct call *c, struct err *e)
          ".TP\n.B LINNET_ISA\ngeneric, avx2, avx512 or avx512bf16: the kernels to run\n"
          ".TP\n.B LINNET_CACHE\nthe folder of the cache, else XDG_CACHE_HOME/linnet or "
          "~/.cache/linnet\n"
+         ".TP\n.B LINNET_ZOO_URL\nwhere pull gets weights from: an https, http or file "
+         "address\n"
          ".TP\n.B NO_COLOR\nset to anything: no colours");
     return true;
 }

@@ -50,11 +50,13 @@ static struct node *build(struct builder *b, struct node *x)
             size_t inner = build_enter(b, "%d.%d.", 2 * s + 1, i);
             x = cn_block(b, x, channels[s], b->cfg->stochastic_depth * at++ / (total - 1));
             build_leave(b, inner);
-            x = build_block(b, x, "%d.%d", 2 * s + 1, i);
+            if (at < total) /* the last one takes the norm behind it in */
+                x = build_block(b, x, "%d.%d", 2 * s + 1, i);
         }
     }
     build_leave(b, mark);
     x = build_layer_norm(b, build_adaptive_pool(b, x, "avgpool", 1), "classifier.0", eps);
+    x = build_block(b, x, "classifier.0");
     return build_linear(b, build_flatten(b, x), "classifier.2", b->n_class);
 }
 

@@ -49,9 +49,10 @@ static struct node *features(struct builder *b, struct node *x)
         for (int i = 0; i < depth[s]; i++)
             x = dense_layer(b, x, i + 1);
         build_leave(b, inner);
+        if (s == STAGES - 1) /* takes the norm behind it in */
+            break;
         x = build_block(b, x, "denseblock%d", s + 1);
-        if (s < STAGES - 1)
-            x = transition(b, x, s + 1);
+        x = transition(b, x, s + 1);
     }
     x = build_batch_norm(b, x, "norm5", (struct batch_norm_param){0});
     x = build_block(b, x, "norm5");

@@ -39,7 +39,8 @@ static struct node *build(struct builder *b, struct node *x)
         size_t inner = build_enter(b, "layers.encoder_layer_%d.", i);
         x = encoder_layer(b, x);
         build_leave(b, inner);
-        x = build_block(b, x, "layers.encoder_layer_%d", i);
+        if (i < LAYERS - 1) /* the last one takes the norm behind it in */
+            x = build_block(b, x, "layers.encoder_layer_%d", i);
     }
     x = build_block(b, build_layer_norm(b, x, "ln", eps), "ln");
     build_leave(b, mark);
