@@ -108,7 +108,7 @@ static bool prepare(struct job *j, struct err *e)
     struct pictures_request p = {
         .cfg = &j->cfg->pictures,
         .root = j->dir,
-        .rule = {j->net.pre.resize_px, RESIZE_BILINEAR},
+        .rule = {j->net.pre.resize_px, j->net.pre.filter},
         .n_thread = j->backend->n_thread,
         .progress = on_prepared,
         .warn = on_warning,
@@ -173,6 +173,7 @@ static bool open_loader(struct job *j, struct err *e)
         .order = ORDER_SEQUENTIAL,
         .n_thread = j->backend->n_thread,
         .resize_px = j->net.pre.resize_px,
+        .filter = (int)j->net.pre.filter,
         .cache = j->cache,
     };
     bool ok = index && (j->n > 0 || err_set(e, ERR_DATA, "%s: nothing to evaluate", j->dir)) &&

@@ -107,6 +107,7 @@ static void init(struct node *n)
         .spec = &(const struct lite){WIDTH, DEPTH},                                            \
         .head = "classifier",                                                                  \
         .pre = PREPROCESS(RESIZE, SIZE),                                                       \
+        .pre.filter = RESIZE_BICUBIC,                                                          \
         .min_size = 1,                                                                         \
         .dropout = DROPOUT,                                                                    \
         .stochastic_depth = 0.2,                                                               \

@@ -144,13 +144,15 @@ static void put_reals(struct json_writer *w, const char *key, const double x[3])
     json_close(w, ']');
 }
 
+static const char *const filters[] = {"bilinear", "bicubic", NULL}; /* enum resize_filter */
+
 static bool preprocess_text(const struct preprocess *p, char **out, struct err *e)
 {
     struct json_writer w = {0};
     json_open(&w, NULL, '{');
     json_put_int(&w, "size", p->size_px);
     json_put_int(&w, "resize_shorter", p->resize_px);
-    json_put_text(&w, "filter", "bilinear");
+    json_put_text(&w, "filter", filters[p->filter]);
     json_put_bool(&w, "antialias", true);
     json_put_text(&w, "crop", "center");
     json_put_text(&w, "background", "white");
@@ -286,17 +288,39 @@ static bool read_reals(const struct json *v, double out[3])
     return ok;
 }
 
-static bool read_preprocess(const struct json *v, int size, struct preprocess *p, struct err *e)
+static bool read_filter(const struct json *v, enum resize_filter *out)
+{
+    const char *name = json_text(v, "filter", filters[RESIZE_BILINEAR]);
+    for (int i = 0; filters[i]; i++)
+        if (strcmp(name, filters[i]) == 0) {
+            *out = (enum resize_filter)i;
+            return true;
+        }
+    return false;
+}
+
+static bool read_preprocess(const struct json *v, struct preprocess *p, struct err *e)
 {
     p->size_px = (int)json_int(v, "size", 0);
     p->resize_px = (int)json_int(v, "resize_shorter", 0);
-    bool ok =
-        read_reals(json_get(v, "mean"), p->mean) && read_reals(json_get(v, "std"), p->std);
+    bool ok = read_reals(json_get(v, "mean"), p->mean) &&
+              read_reals(json_get(v, "std"), p->std) && read_filter(v, &p->filter);
     for (int c = 0; ok && c < 3; c++)
         ok = p->std[c] > 0;
-    ok = ok && p->size_px == size && p->resize_px >= size && p->resize_px <= 4 * size;
+    ok = ok && p->size_px > 0 && p->resize_px >= p->size_px && p->resize_px / 4 <= p->size_px;
     return ok || err_set(e, ERR_MODEL, "its preprocessing is not one that linnet %s knows",
                          LINNET_VERSION);
+}
+
+bool network_preprocess(const struct safetensors *file, struct preprocess *out, bool *found,
+                        struct err *e)
+{
+    struct arena a = {0};
+    *found = safetensors_metadata(file, "linnet.preprocess") != NULL;
+    const struct json *how = *found ? note_json(file, "linnet.preprocess", &a, e) : NULL;
+    bool ok = !*found || (how && read_preprocess(how, out, e));
+    arena_release(&a);
+    return ok;
 }
 
 static bool read_classes(const struct json *v, struct arena *a, struct network_spec *spec,
@@ -335,8 +359,12 @@ static bool read_network(struct network *n, const struct safetensors *file, stru
         !option_read_json(table, n_table, options, a, e))
         return false;
     config.kind = kind;
-    return model_resolve(&config, e) && read_preprocess(how, (int)config.size, &pre, e) &&
-           read_classes(classes, a, &spec, e) && network_init(n, &spec, 0, e);
+    if (!model_resolve(&config, e) || !read_preprocess(how, &pre, e))
+        return false;
+    if (pre.size_px != config.size)
+        return err_set(e, ERR_MODEL, "pictures become %d px, its model takes %lld px",
+                       pre.size_px, (long long)config.size);
+    return read_classes(classes, a, &spec, e) && network_init(n, &spec, 0, e);
 }
 
 bool network_load(struct network *n, const char *path, struct err *e)

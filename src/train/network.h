@@ -51,6 +51,9 @@ MUST_CHECK bool network_load(struct network *n, const char *path, struct err *e)
 MUST_CHECK bool network_restore(const struct network *n, struct weights *w,
                                 const struct state_item *item, int n_item, const char *path,
                                 struct err *e);
+/* How pictures are prepared for the weights of a file that linnet wrote; *found: it says so. */
+MUST_CHECK bool network_preprocess(const struct safetensors *file, struct preprocess *out,
+                                   bool *found, struct err *e);
 /* Bytes that network_save would write, to within a header. */
 size_t network_bytes(const struct network *n, const struct state_item *item, int n_item);
 

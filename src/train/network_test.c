@@ -27,7 +27,7 @@ static void make(struct network *n, uint64_t seed)
     model.cnn5.filters = (struct int_list){.n = 1, .at = {4}};
     model.cnn5.filter_rule = FILTERS_SAME;
     assert_true(model_resolve(&model, &e));
-    struct preprocess pre = {32, 37, {0.4, 0.5, 0.6}, {0.1, 0.2, 0.3}};
+    struct preprocess pre = {32, 37, {0.4, 0.5, 0.6}, {0.1, 0.2, 0.3}, RESIZE_BICUBIC};
     struct network_spec spec = {
         .config = &model, .pre = &pre, .n_class = 3, .class_name = classes};
     if (!network_init(n, &spec, seed, &e))

@@ -108,7 +108,7 @@ static void prepare(void *ctx, int task, int thread)
     uint8_t *out = d->p->pixel + (size_t)task * bytes;
     struct image im = {0};
     struct rng r = rng_at(0, RNG_AUGMENT, 0, 0);
-    struct picture_rule rule = {pre->resize_px, RESIZE_BILINEAR};
+    struct picture_rule rule = {pre->resize_px, pre->filter};
     of->e.kind = ERR_NONE;
     bool ok = of->byte ? decode_bytes(of->byte, of->n, 1, &im, NULL, &of->e) ||
                              err_in(&of->e, "%s", of->name)
