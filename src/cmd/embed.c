@@ -114,13 +114,15 @@ static bool run(struct call *call, struct err *e)
 
 const struct command command_embed = {
     .name = "embed",
-    .synopsis = "embed RUN FILE... --out features.npy [options]",
+    .synopsis = "embed RUN|--model NAME FILE... --out features.npy [options]",
     .summary = "the features of pictures, as numbers",
     .about =
         "Writes what the last layer reads of each picture: the features that the network has\n"
-        "learned to see. RUN is a run directory or a model file; FILE a picture, a folder of\n"
-        "pictures, or - for one on stdin. A picture's label is the sub-folder it lies in.",
-    .min_operand = 2,
+        "learned to see. RUN is a run directory or a model file, --model takes its place; "
+        "FILE\n"
+        "a picture, a folder of pictures, or - for one on stdin. A picture's label is the\n"
+        "sub-folder it lies in.",
+    .min_operand = 1,
     .max_operand = -1,
     .config_size = sizeof(struct config),
     .options =

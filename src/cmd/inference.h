@@ -7,11 +7,14 @@
 #include "cmd/listing.h"
 
 struct inference {
-    int64_t batch, threads;
+    const char *model, *weights;
+    int64_t size, batch, threads;
 };
 extern const struct option inference_options[];
 
-/* Opens the network that the first operands name, reads the listing from those behind them; sets
+/* How many of the first operands name the network: RUN, or none with --model or --weights. */
+int inference_operands(const struct inference *s);
+/* Opens the network, and reads the listing from the operands behind those that name it; sets
  * l->arena. The caller closes both, also after a failure. */
 MUST_CHECK bool inference_open(const struct inference *s, const struct call *call,
                                bool features, struct predictor *p, struct listing *l,

@@ -225,13 +225,14 @@ static bool run(struct call *call, struct err *e)
 
 const struct command command_predict = {
     .name = "predict",
-    .synopsis = "predict RUN FILE... [options]",
+    .synopsis = "predict RUN|--model NAME FILE... [options]",
     .summary = "what is on these pictures",
     .about =
         "RUN is a run directory (its best model is taken) or a model file; FILE a picture, a\n"
         "folder of pictures, or - for one on stdin. The model knows how pictures are\n"
-        "prepared and what its classes are called.",
-    .min_operand = 2,
+        "prepared and what its classes are called. With --model, published weights take the\n"
+        "place of RUN. Where sub-folders have the names of classes, the accuracy is told too.",
+    .min_operand = 1,
     .max_operand = -1,
     .config_size = sizeof(struct config),
     .options =

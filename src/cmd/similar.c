@@ -159,19 +159,39 @@ static bool search(const struct config *c, const struct features *f, struct err 
     return ok;
 }
 
+/* PHOTO and DIR alone are compared by the smallest model that is good at it. */
+static const char *const usual_model = "mobilenet_v2";
+
+static bool search_all(const struct config *c, struct predictor *p, struct listing *l,
+                       struct err *e)
+{
+    struct features f = {0};
+    int bad;
+    bool ok = features_read(&f, "similar", p, l, &bad, e);
+    if (ok && (f.n == 0 || f.of[0] != &l->at[0]))
+        ok = err_set(e, ERR_DATA, "%s: nothing to compare with", l->at[0].name);
+    ok = ok && search(c, &f, e);
+    features_release(&f);
+    return ok;
+}
+
 static bool run(struct call *call, struct err *e)
 {
     const struct config *c = call->config;
+    struct inference inf = c->inference;
     struct listing l = {0};
     struct predictor p = {0};
-    struct features f = {0};
-    int bad;
-    bool ok = inference_open(&c->inference, call, true, &p, &l, e) &&
-              features_read(&f, "similar", &p, &l, &bad, e);
-    if (ok && (f.n == 0 || f.of[0] != &l.at[0]))
-        ok = err_set(e, ERR_DATA, "%s could not be read", l.at[0].name);
-    ok = ok && search(c, &f, e);
-    features_release(&f);
+    if (call->n_operand == 2 && !inf.model)
+        inf.model = usual_model;
+    int first = inference_operands(&inf);
+    const char *photo = call->operand[first];
+    if (call->n_operand != first + 2)
+        return err_set(e, ERR_USAGE, "\"%s\" is one too many: PHOTO and DIR come after --model",
+                       call->operand[call->n_operand - 1]);
+    bool ok = inference_open(&inf, call, true, &p, &l, e);
+    if (ok && strcmp(l.at[0].name, photo) != 0)
+        ok = err_set(e, ERR_USAGE, "%s is a folder: PHOTO is one picture", photo);
+    ok = ok && search_all(c, &p, &l, e);
     predictor_close(&p);
     listing_release(&l);
     return ok;
@@ -179,15 +199,16 @@ static bool run(struct call *call, struct err *e)
 
 const struct command command_similar = {
     .name = "similar",
-    .synopsis = "similar RUN PHOTO DIR... [options]",
+    .synopsis = "similar RUN|--model NAME PHOTO DIR [options]",
     .summary = "the pictures of a folder that look most like one",
     .about =
-        "RUN is a run directory or a model file; PHOTO a picture, or - for one on stdin; DIR\n"
-        "the folder (or files) it is compared with. Distances are 1 - cosine of the features\n"
-        "that the last layer reads. Where DIR has sub-folders, their names are classes, and\n"
-        "the nearest pictures vote for one.",
+        "RUN is a run directory or a model file; --model takes its place, and without either "
+        "it\n"
+        "is mobilenet_v2. PHOTO is a picture, or - for one on stdin; DIR the folder it is\n"
+        "compared with. Distances are 1 - cosine of the features that the last layer reads.\n"
+        "Where DIR has sub-folders, their names are classes, and the nearest vote for one.",
     .min_operand = 2,
-    .max_operand = -1,
+    .max_operand = 3,
     .config_size = sizeof(struct config),
     .options =
         (const struct command_options[]){
