@@ -40,8 +40,8 @@ static const struct option options[] = {
 struct answers {
     const struct config *cfg;
     const struct predictor *predictor;
-    int n, n_class, right,
-        among_5; /* pictures; those whose folder is a class, and their ranks */
+    int n, labelled;    /* pictures, and those whose folder is a class: */
+    int right, among_5; /* it is the likeliest, or one of five */
 };
 
 /* The k-th likeliest class: p's largest, which is then struck out. */
@@ -104,14 +104,14 @@ static bool print_json(const struct predictor *p, const char *name, double *shar
 }
 
 /* "great_white_shark" is the folder of the class "great white shark". */
-static bool alike(const char *folder, const char *class)
+static bool alike(const char *folder, const char *label)
 {
-    for (; *folder && *class; folder++, class ++) {
-        char a = *folder == '_' ? ' ' : *folder, b = *class == '_' ? ' ' : *class;
+    for (; *folder && *label; folder++, label++) {
+        char a = *folder == '_' ? ' ' : *folder, b = *label == '_' ? ' ' : *label;
         if (a != b && strncasecmp(&a, &b, 1) != 0)
             return false;
     }
-    return *folder == *class;
+    return *folder == *label;
 }
 
 /* The likeliest class of the folder's name (ImageNet has two cranes); the very name goes before
@@ -132,13 +132,13 @@ static int folder_class(const struct network *net, const char *folder, const dou
 static void count(struct answers *a, const struct picture *of, const double *share)
 {
     const struct network *net = &a->predictor->net;
-    int class = folder_class(net, of->folder, share), rank = 0;
+    int own = folder_class(net, of->folder, share), rank = 0;
     a->n++;
-    if (class < 0)
+    if (own < 0)
         return;
     for (int c = 0; c < net->n_class; c++)
-        rank += share[c] > share[class] || (share[c] >= share[class] && c < class);
-    a->n_class++;
+        rank += share[c] > share[own] || (share[c] >= share[own] && c < own);
+    a->labelled++;
     a->right += rank == 0;
     a->among_5 += rank < 5;
 }
@@ -164,36 +164,46 @@ static bool print_row(void *ctx, const struct picture *of, const float *logits, 
     return ok;
 }
 
+static void say_accuracy(const struct answers *a, FILE *out)
+{
+    double n = a->labelled;
+    fprintf(out, "accuracy: top-1 %.2f %%", 100 * a->right / n);
+    if (a->predictor->net.n_class > 5)
+        fprintf(out, ", top-5 %.2f %%", 100 * a->among_5 / n);
+    fprintf(out, " of %d pictures whose folder is a class", a->labelled);
+    if (a->n > a->labelled)
+        fprintf(out, " (of %d others it is none)", a->n - a->labelled);
+    putc('\n', out);
+}
+
+static bool print_accuracy_json(const struct answers *a, struct err *e)
+{
+    double n = a->labelled;
+    struct json_writer w = {0};
+    json_open(&w, NULL, '{');
+    json_open(&w, "accuracy", '{');
+    json_put_int(&w, "pictures", a->labelled);
+    json_put_real(&w, "top1", a->right / n);
+    if (a->predictor->net.n_class > 5)
+        json_put_real(&w, "top5", a->among_5 / n);
+    json_close(&w, '}');
+    json_close(&w, '}');
+    bool ok = json_done(&w, e);
+    if (ok)
+        puts(w.text);
+    json_writer_release(&w);
+    return ok;
+}
+
 /* The table of a CSV stays a table: there the accuracy is said on stderr. */
 static bool print_accuracy(const struct answers *a, struct err *e)
 {
-    double n = a->n_class, top1 = a->right / n, top5 = a->among_5 / n;
-    bool five = a->predictor->net.n_class > 5, ok = true;
-    if (a->cfg->format == FORMAT_JSON) {
-        struct json_writer w = {0};
-        json_open(&w, NULL, '{');
-        json_open(&w, "accuracy", '{');
-        json_put_int(&w, "pictures", a->n_class);
-        json_put_real(&w, "top1", top1);
-        if (five)
-            json_put_real(&w, "top5", top5);
-        json_close(&w, '}');
-        json_close(&w, '}');
-        ok = json_done(&w, e);
-        if (ok)
-            puts(w.text);
-        json_writer_release(&w);
-        return ok;
-    }
-    FILE *out = a->cfg->format == FORMAT_CSV ? stderr : stdout;
-    fprintf(out, "accuracy: top-1 %.2f %%", 100 * top1);
-    if (five)
-        fprintf(out, ", top-5 %.2f %%", 100 * top5);
-    fprintf(out, " of %d pictures whose folder is a class", a->n_class);
-    if (a->n > a->n_class)
-        fprintf(out, " (of %d others it is none)", a->n - a->n_class);
-    putc('\n', out);
-    return ok;
+    if (a->labelled == 0)
+        return true;
+    if (a->cfg->format == FORMAT_JSON)
+        return print_accuracy_json(a, e);
+    say_accuracy(a, a->cfg->format == FORMAT_CSV ? stderr : stdout);
+    return true;
 }
 
 /* Prints what can be told; at the end says how many could not be read. */
@@ -206,7 +216,7 @@ static bool predict_all(struct predictor *p, const struct config *c, struct list
     int bad;
     if (c->format == FORMAT_CSV)
         printf("file,rank,class,probability\n");
-    if (!inference_each(&all, &bad, e) || (a.n_class > 0 && !print_accuracy(&a, e)))
+    if (!inference_each(&all, &bad, e) || !print_accuracy(&a, e))
         return false;
     return bad == 0 || err_set(e, ERR_DATA, "%d of %d pictures could not be read", bad, l->n);
 }
