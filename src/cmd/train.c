@@ -95,6 +95,16 @@ static const char *full_path(const char *path, struct arena *a, struct err *e)
     return NULL;
 }
 
+/* A file of weights by its full path, so that a run can be resumed from elsewhere. */
+static bool find_weights(struct config *c, struct arena *a, struct err *e)
+{
+    struct stat st;
+    const char *given = c->train.freeze.weights;
+    if (!given || stat(given, &st) != 0) /* a name of the zoo */
+        return true;
+    return (c->train.freeze.weights = full_path(given, a, e)) != NULL;
+}
+
 /* The stored configuration with this time's flags on top, and what they change. */
 static bool take_up(struct call *call, struct config *c, struct session_request *r,
                     struct changes *changes, struct err *e)
@@ -104,7 +114,7 @@ static bool take_up(struct call *call, struct config *c, struct session_request 
     if (!stored || !record_read_config(r->out, stored, &data, call->arena, e))
         return false;
     c->train = *stored;
-    if (!command_apply(call, e))
+    if (!command_apply(call, e) || !find_weights(c, call->arena, e))
         return false;
     record_compare_config(&c->train, stored, changes);
     if (asked && strcmp(asked, data) != 0)
@@ -131,6 +141,8 @@ static bool choose_run(struct call *call, struct config *c, struct session_reque
         return err_set(e, ERR_USAGE, "%s: holds a run already; --resume goes on with it",
                        r->out);
     }
+    if (!find_weights(c, call->arena, e))
+        return false;
     return r->data ||
            err_set(e, ERR_USAGE, "no folder of pictures given; usage: linnet train DIR");
 }
@@ -158,6 +170,43 @@ static bool print_curve(struct session *s, struct err *e)
     return true;
 }
 
+/* "12.3 M" */
+static const char *millions(size_t n, char text[24])
+{
+    if (n < 1000000)
+        snprintf(text, 24, "%zu", n);
+    else
+        snprintf(text, 24, "%.2f M", (double)n / 1e6);
+    return text;
+}
+
+/* What was loaded, and what trains. */
+static void print_strategy(const struct session *s)
+{
+    const struct trainer *t = s->trainer;
+    const struct network *net = &s->net;
+    const struct match *m = &s->pretrained.match;
+    char some[24], all[24];
+    size_t n = net->graph->n_value, trained = freeze_trained(&t->freeze, t->upto);
+    if (s->pretrained.file.path) {
+        const char *slash = strrchr(s->pretrained.file.path, '/');
+        printf("weights: %s, %d tensors of %s", slash ? slash + 1 : s->pretrained.file.path,
+               m->n_copied, s->pretrained.file.format);
+        printf(m->list[MATCH_FRESH].n ? "; new: " : "");
+        for (int i = 0; i < m->list[MATCH_FRESH].n; i++)
+            printf("%s%s", i ? ", " : "", m->list[MATCH_FRESH].text[i]);
+        printf("\npictures: shorter side to %d px (%s), centre %d px\n", net->pre.resize_px,
+               net->pre.filter == RESIZE_BICUBIC ? "bicubic" : "bilinear", net->pre.size_px);
+    }
+    if (s->pretrained.file.path || t->upto >= 0)
+        printf("training %s of %s parameters, %s frozen%s%s%s\n", millions(trained, some),
+               millions(n, all), n > trained ? "the rest" : "none",
+               t->upto >= 0 ? " up to " : "",
+               t->upto >= 0 ? net->graph->node[t->upto]->name : "",
+               t->upto >= 0 ? " and run as in evaluation" : "");
+    fflush(stdout);
+}
+
 static bool train(struct session *s, const struct config *c, const char *out,
                   struct train_view *view, struct err *e)
 {
@@ -166,6 +215,7 @@ static bool train(struct session *s, const struct config *c, const char *out,
         printf("%s: going on at step %" PRId64 " of %" PRId64 "\n", out, t->step, t->planned);
     run_log(&s->run, "%s at step %" PRId64 " of %" PRId64, s->resumed ? "resumed" : "started",
             t->step, t->planned);
+    print_strategy(s);
     bool ok = trainer_run(t, c->run.stop_at, e);
     train_view_close(view);
     run_log(&s->run, "%s at step %" PRId64 "%s%s", trainer_done(t) ? "finished" : "stopped",

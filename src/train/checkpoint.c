@@ -36,11 +36,13 @@ void trainer_list_state(struct trainer *t)
     add(t, "optimiser_step", ST_I64, &t->optimiser.step, 1);
     add(t, "optimiser_product", ST_F64, &t->optimiser.product, 1);
     for (int i = 0; t->optimiser.rule->slot[i]; i++)
-        add(t, t->optimiser.rule->slot[i], ST_F32, t->optimiser.slot[i], t->optimiser.n);
-    if (t->average) { /* the file's own tensors are then the average */
+        add(t, t->optimiser.rule->slot[i], ST_F32, t->optimiser.slot[i],
+            t->optimiser.n - t->optimiser.first);
+    if (t->average) { /* the file's own tensors are then the average; what is frozen is the same */
         const struct weights *w = t->s.net->weights;
-        add(t, "value", ST_F32, w->value, w->graph->n_value);
-        add(t, "buffer", ST_F32, w->buffer, w->graph->n_buffer);
+        size_t value = t->optimiser.first, buffer = t->first_buffer;
+        add(t, "value", ST_F32, w->value + value, w->graph->n_value - value);
+        add(t, "buffer", ST_F32, w->buffer + buffer, w->graph->n_buffer - buffer);
     }
 }
 
@@ -54,9 +56,10 @@ size_t trainer_checkpoint_bytes(const struct trainer *t)
     return network_bytes(t->s.net, t->state, t->n_state);
 }
 
-static void warn(const struct trainer *t, const char *text)
+void trainer_warn(const struct trainer *t, const char *text)
 {
-    run_log(t->s.run, "warning: %s", text);
+    if (t->s.run)
+        run_log(t->s.run, "warning: %s", text);
     if (t->s.events && t->s.events->warn)
         t->s.events->warn(t->s.events->ctx, text);
 }
@@ -90,7 +93,7 @@ bool trainer_save_best(struct trainer *t, struct err *e)
     if (e->kind != ERR_STORAGE)
         return false;
     err_in(e, "the best weights wait in memory");
-    warn(t, e->msg);
+    trainer_warn(t, e->msg);
     return put_aside(t, e);
 }
 
@@ -127,7 +130,7 @@ bool trainer_save(struct trainer *t, bool final, struct err *e)
     err_in(e, "checkpoint at step %lld failed", (long long)t->step);
     if (++t->failures >= MAX_FAILURES || final)
         return err_in(e, "giving up (the last good checkpoint stands)");
-    warn(t, e->msg);
+    trainer_warn(t, e->msg);
     return true;
 }
 
@@ -136,8 +139,12 @@ static bool restore(struct trainer *t, const char *name, struct err *e)
     char *path = run_path(t->s.run->dir, name, e);
     bool ok = path && network_restore(t->s.net, shown(t), t->state, t->n_state, path, e);
     mem_free(path);
-    if (ok && t->average)
-        weights_changed(t->s.net->weights);
+    if (ok && t->average) {
+        struct weights *w = t->s.net->weights;
+        memcpy(w->value, t->average->value, t->optimiser.first * sizeof(float));
+        memcpy(w->buffer, t->average->buffer, t->first_buffer * sizeof(float));
+        weights_changed(w);
+    }
     return ok;
 }
 
@@ -154,7 +161,7 @@ static bool fall_back(struct trainer *t, struct err *bad, struct err *e)
              "%s: going on from the checkpoint before it, at step %lld; the steps after it are "
              "done again",
              bad->msg, (long long)t->step);
-    warn(t, text);
+    trainer_warn(t, text);
     t->last_is_bad = true;
     return true;
 }

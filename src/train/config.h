@@ -6,6 +6,7 @@
 #include "model/model.h"
 #include "optim/optim.h"
 #include "optim/schedule.h"
+#include "train/freeze.h"
 #include "train/pictures.h"
 
 enum class_weighting { CLASS_WEIGHT_NONE, CLASS_WEIGHT_BALANCED };
@@ -46,6 +47,7 @@ struct train_config {
     struct optim_config optim;
     struct schedule_config schedule;
     struct model_config model;
+    struct freeze_config freeze;
     struct augment_config augment;
 };
 

@@ -1,5 +1,7 @@
 #include "train/evaluate.h"
 
+#include "train/frontier.h"
+
 int target_class(const float *row, int n_class)
 {
     int best = 0;
@@ -17,6 +19,7 @@ struct plan *evaluation_plan(const struct evaluation_request *r, struct err *e)
         .max_n = r->max_n,
         .mode = MODE_EVAL,
         .compute = r->compute,
+        .from = r->from,
         .keep = keep,
         .choice = r->choice,
     };
@@ -26,7 +29,8 @@ struct plan *evaluation_plan(const struct evaluation_request *r, struct err *e)
 static bool add_batch(const struct evaluation *v, const struct batch *b, float *logits,
                       int *label, struct metrics *m, struct err *e)
 {
-    if (!plan_feed(v->plan, v->net->model.input, b->pixel, b->n, e) ||
+    if (!(v->frontier ? frontier_feed(v->frontier, FRONTIER_VAL, v->plan, b, e)
+                      : plan_feed(v->plan, v->net->model.input, b->pixel, b->n, e)) ||
         !plan_forward(v->plan, 0, e) || !plan_read(v->plan, v->net->model.logits, logits, e))
         return false;
     for (int i = 0; i < b->n; i++)

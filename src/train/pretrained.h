@@ -26,8 +26,8 @@ MUST_CHECK bool pretrained_open(struct pretrained *p, const char *weights,
 void pretrained_close(struct pretrained *p);
 
 /* Builds spec (its `pre` may be another) and copies the weights into it. The layer of the classes is
- * the file's when spec->n_class is 0 (ImageNet's names, or numbers, stand in for class_name) or
- * equal to the file's and `keep_head`; else it stays as drawn from seed. A position embedding of
+ * the file's when n_class is 0 (ImageNet's names, or numbers, stand in for class_name), must be with
+ * `keep_head`, and else is where the number of classes agrees; if not it stays as drawn from seed. A position embedding of
  * another grid is resampled. ERR_MODEL: weights that do not fit, with the likely architecture. */
 struct pretrained_spec {
     struct network_spec network;
