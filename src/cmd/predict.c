@@ -137,7 +137,7 @@ static void count(struct answers *a, const struct picture *of, const double *sha
     if (own < 0)
         return;
     for (int c = 0; c < net->n_class; c++)
-        rank += share[c] > share[own] || (share[c] >= share[own] && c < own);
+        rank += c < own ? share[c] >= share[own] : share[c] > share[own];
     a->labelled++;
     a->right += rank == 0;
     a->among_5 += rank < 5;

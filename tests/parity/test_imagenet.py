@@ -9,6 +9,7 @@ import tempfile
 
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
 import safetensors.torch
 import torch
 import torchvision
@@ -52,12 +53,17 @@ def network(name):
     return net.eval()
 
 
+def upright(path):
+    """As the photographer held it, which is part of Linnet's preprocessing: one of the pictures is turned."""
+    return PIL.ImageOps.exif_transpose(PIL.Image.open(path)).convert("RGB")
+
+
 def batches(name, paths):
     look = v2.Compose([v2.Resize(RESIZE[name]), v2.CenterCrop(224), v2.ToImage(),
                        v2.ToDtype(torch.float32, scale=True),
                        v2.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])])
     for at in range(0, len(paths), BATCH):
-        yield torch.stack([look(PIL.Image.open(p).convert("RGB")) for p in paths[at:at + BATCH]])
+        yield torch.stack([look(upright(p)) for p in paths[at:at + BATCH]])
 
 
 def decisions(lib, name):
