@@ -6,6 +6,7 @@ extern const struct command command_eval;
 extern const struct command command_predict;
 extern const struct command command_embed;
 extern const struct command command_similar;
+extern const struct command command_compare;
 extern const struct command command_check;
 extern const struct command command_model;
 extern const struct command command_zoo;
@@ -24,6 +25,7 @@ const struct command *const commands[] = {
     &command_predict,
     &command_embed,
     &command_similar,
+    &command_compare,
     &command_check,
     &command_model,
     &command_zoo,

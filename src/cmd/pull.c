@@ -109,9 +109,9 @@ static void tell_result(struct view *v, const struct wanted *w,
                         const struct pull_report *report, double s)
 {
     char time[24];
-    progress_say(&v->progress, "%s: %.1f MiB %s, SHA-256 is right", w->file,
-                 (double)report->bytes / 0x1p20,
-                 report->was_here ? "lie here already" : progress_time(s, time));
+    progress_say(&v->progress, "%s: %.1f MiB %s%s, SHA-256 is right", w->file,
+                 (double)report->bytes / 0x1p20, report->was_here ? "lie here already" : "in ",
+                 report->was_here ? "" : progress_time(s, time));
     if (w->row && w->row->licence)
         progress_say(&v->progress, "%s: %s", w->file, w->row->licence);
 }

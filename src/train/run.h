@@ -4,6 +4,7 @@
  *     classes.txt       class names, a line each        log.txt           what happened, with times
  *     metrics.jsonl     numbers by step and epoch       timing.jsonl      seconds, img/s, data wait
  *     samples.jsonl     which pictures each step saw    lock              pid of who trains
+ *     model.json        parameters, multiply-adds
  *     last.safetensors  previous.safetensors  best.safetensors
  * One process at a time holds it. */
 #ifndef TRAIN_RUN_H

@@ -335,6 +335,11 @@ static bool open_all(struct session *s, const struct session_request *r, struct 
     list_facts(s, r);
     if (r->out && !keep_record(s, r, e))
         return false;
+    struct model_size size = {.parameters = (int64_t)s->net.graph->n_value,
+                              .trained = (int64_t)s->net.graph->n_value,
+                              .macs = graph_macs(s->net.graph)};
+    if (r->out && !record_write_size(&s->run, &size, e))
+        return false;
     s->train = make_loader(s, r, true, e);
     if (!s->train || (s->n_val > 0 && !(s->val = make_loader(s, r, false, e))))
         return false;

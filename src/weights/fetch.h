@@ -46,11 +46,7 @@ struct fetch_result {
     int64_t wait_s; /* the server asks for so long a pause */
 };
 
-/* A way of fetching; a build without the library has none. */
-struct fetcher {
-    const char *name;
-    struct fetch_result (*fetch)(const struct fetch_request *r, struct err *e);
-};
-extern const struct fetcher fetch_curl; /* dropped without libcurl */
+/* By libcurl (fetch_curl.c); a build without it has no such function. */
+struct fetch_result fetch(const struct fetch_request *r, struct err *e);
 
 #endif

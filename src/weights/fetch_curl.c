@@ -235,7 +235,7 @@ static bool set_up(struct transfer *t, char *said, struct curl_slist *header)
            curl_easy_setopt(c, CURLOPT_XFERINFODATA, t) == CURLE_OK;
 }
 
-static struct fetch_result fetch(const struct fetch_request *r, struct err *e)
+struct fetch_result fetch(const struct fetch_request *r, struct err *e)
 {
     char said[CURL_ERROR_SIZE] = "", condition[FETCH_MAX_VALIDATOR + 16];
     struct fetch_result end = {.end = FETCH_FAILED};
@@ -258,5 +258,3 @@ static struct fetch_result fetch(const struct fetch_request *r, struct err *e)
         curl_global_cleanup();
     return end;
 }
-
-const struct fetcher fetch_curl = {.name = "libcurl", .fetch = fetch};

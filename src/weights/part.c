@@ -120,9 +120,8 @@ bool part_restart(struct part *p, const char *validator, struct err *e)
 
 bool part_publish(struct part *p, const char *file, struct err *e)
 {
+    unlink(p->tag_path);
     bool ok = file_publish(p->fd, p->path, file, e);
-    if (ok)
-        unlink(p->tag_path);
     p->n = ok ? -1 : p->n; /* the path is no longer ours to remove */
     part_close(p);
     return ok;

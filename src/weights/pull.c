@@ -1,5 +1,6 @@
 #include "weights/pull.h"
 #include "base/build.h"
+#include "base/clock.h"
 #include "base/machine.h"
 #include "weights/part.h"
 
@@ -12,13 +13,6 @@
 #include <unistd.h>
 
 enum { MAX_WAIT_S = 60 };
-
-static const struct fetcher *const fetchers[] = {
-#if WITH_CURL
-    &fetch_curl,
-#endif
-    NULL,
-};
 
 struct work {
     const struct pull_request *r;
@@ -126,7 +120,8 @@ static bool on_body(void *ctx, const void *byte, size_t n, struct err *e)
 static bool rest(const struct work *w, double s, struct err *e)
 {
     const struct timespec step = {.tv_nsec = 50000000};
-    for (double waited = 0; waited < s; waited += 0.05) {
+    double until = clock_s() + s;
+    while (clock_s() < until) {
         if (!not_stopped(w, e))
             return false;
         nanosleep(&step, NULL);
@@ -161,6 +156,20 @@ static bool try_again(struct work *w, const struct fetch_result *end, int64_t fa
     return rest(w, s, e);
 }
 
+static struct fetch_result ask_server(struct work *w, const struct fetch_request *ask,
+                                      struct err *e)
+{
+#if WITH_CURL
+    (void)w;
+    return fetch(ask, e);
+#else
+    (void)ask;
+    w->server_fault = true;
+    err_set(e, ERR_DEVICE, "this build has no libcurl, so it downloads nothing");
+    return (struct fetch_result){.end = FETCH_FAILED};
+#endif
+}
+
 /* Asks until the server has sent the file to its end. */
 static bool transfer(struct work *w, struct err *e)
 {
@@ -170,14 +179,10 @@ static bool transfer(struct work *w, struct err *e)
                                 .begin = on_begin,
                                 .body = on_body,
                                 .ctx = w};
-    if (!fetchers[0])
-        return (w->server_fault = true, err_set(e, ERR_DEVICE,
-                                                "this build has no libcurl, so it "
-                                                "downloads nothing"));
     for (int64_t failures = 0;;) {
         ask.from = w->part.n;
         ask.validator = w->part.validator;
-        struct fetch_result end = fetchers[0]->fetch(&ask, e);
+        struct fetch_result end = ask_server(w, &ask, e);
         if (end.end == FETCH_FAILED)
             return false;
         if (end.end == FETCH_DONE && (w->total < 0 || w->part.n == w->total))
@@ -198,14 +203,15 @@ static bool transfer(struct work *w, struct err *e)
 
 static bool another_file(struct work *w, struct err *e)
 {
+    enum { SHOWN = 16 }; /* digits, of each */
     char text[SHA256_TEXT];
-    err_set(e, ERR_MODEL,
-            "%s: SHA-256 %.16s... of %" PRId64 " bytes, expected %.16s%s: damaged, or another "
-            "file; it was thrown away",
-            w->r->url, sha256_text(&w->part.hash, text), w->part.n, w->r->hash,
-            w->r->n_digit > 16 ? "..." : "");
+    int n = w->r->n_digit < SHOWN ? (int)w->r->n_digit : SHOWN;
     w->useless = true;
-    return false;
+    return err_set(
+        e, ERR_MODEL,
+        "%s: SHA-256 %.*s... of %" PRId64 " bytes, expected %.*s: damaged, or another "
+        "file; not kept",
+        w->r->url, SHOWN, sha256_text(&w->part.hash, text), w->part.n, n, w->r->hash);
 }
 
 /* Parts that do not fit together are fetched once more in one piece. */
