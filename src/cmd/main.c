@@ -5,6 +5,8 @@
 extern const struct command command_train;
 extern const struct command command_eval;
 extern const struct command command_predict;
+extern const struct command command_embed;
+extern const struct command command_similar;
 extern const struct command command_compare;
 extern const struct command command_check;
 extern const struct command command_model;
@@ -22,6 +24,8 @@ const struct command *const commands[] = {
     &command_train,
     &command_eval,
     &command_predict,
+    &command_embed,
+    &command_similar,
     &command_compare,
     &command_check,
     &command_model,
