@@ -92,18 +92,23 @@ def torch_run(pixels, labels, seed, epochs):
     return accuracy
 
 
-def linnet_run(program, root, seed, epochs, options):
-    out = tempfile.mkdtemp(prefix="linnet-learning-")
-    subprocess.run([program, "train", root, "--out", os.path.join(out, "run"), "--seed", str(seed),
-                    "--epochs", str(epochs), "--size", str(SIZE), "--batch", str(BATCH),
-                    *options], check=True)
+def val_top1(run):
+    """Validation accuracy after each epoch of a run directory."""
     accuracy = []
-    with open(os.path.join(out, "run", "metrics.jsonl")) as lines:
+    with open(os.path.join(run, "metrics.jsonl"), encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
             if "val_top1" in row:
                 accuracy.append(row["val_top1"])
     return accuracy
+
+
+def linnet_run(program, root, seed, epochs, options):
+    out = tempfile.mkdtemp(prefix="linnet-learning-")
+    subprocess.run([program, "train", root, "--out", os.path.join(out, "run"), "--seed", str(seed),
+                    "--epochs", str(epochs), "--size", str(SIZE), "--batch", str(BATCH),
+                    *options], check=True)
+    return val_top1(os.path.join(out, "run"))
 
 
 def summary(name, runs):

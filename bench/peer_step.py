@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
-"""Times PyTorch's training step of one configuration and prints one JSON line.
+"""Times PyTorch's training step, or its inference, of one network and prints one JSON line.
 
     python bench/peer_step.py --config a --precision fp32 --layout nchw --steps 3
+    python bench/peer_step.py --model vgg19 --inference --size 224 --batch 32
+
+cnn5 of a configuration with Adam, or a torchvision model with SGD (momentum 0.9). Dropout is off, so that
+losses can be compared; it takes no time worth the name.
 """
 
 import argparse
@@ -28,7 +32,10 @@ def anonymous_mib():
 
 def parse():
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--config", choices=sorted(CONFIGS), required=True)
+    what = p.add_mutually_exclusive_group(required=True)
+    what.add_argument("--config", choices=sorted(CONFIGS))
+    what.add_argument("--model", help="of torchvision; --weights is then a .safetensors")
+    p.add_argument("--inference", action="store_true", help="forward passes in evaluation")
     p.add_argument("--activation", help="instead of the configuration's")
     p.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     p.add_argument("--layout", choices=["nchw", "channels_last"], default="nchw")
@@ -39,11 +46,20 @@ def parse():
     p.add_argument("--warm", type=int, default=1)
     p.add_argument("--steps", type=int, default=3)
     p.add_argument("--lr", type=float, default=2e-5)
-    p.add_argument("--weights", help="a .npz of the initial state_dict")
+    p.add_argument("--weights", help="the initial state_dict: a .npz")
     return p.parse_args()
 
 
-def build(args):
+def build_model(args):
+    from safetensors.torch import load_file
+    from torch_models import net_of, without_chance
+    net = net_of(args.model, args.size)
+    without_chance(net)
+    net.load_state_dict(load_file(args.weights), strict=True)
+    return net
+
+
+def build_cnn5(args):
     shape = dict(CONFIGS[args.config])
     if args.activation:
         shape["activation"] = args.activation
@@ -56,30 +72,52 @@ def build(args):
     return net
 
 
+def training(args, net, run, x, y):
+    """(a step, what of its result is printed)."""
+    rule = torch.optim.SGD(net.parameters(), lr=args.lr, momentum=0.9) if args.model else \
+        torch.optim.Adam(net.parameters(), lr=args.lr)
+    losses, peak = [], [0.0]
+
+    def step():
+        rule.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.precision == "bf16"):
+            loss = F.cross_entropy(run(x), y)
+        peak.append(anonymous_mib())
+        loss.backward()
+        peak.append(anonymous_mib())
+        rule.step()
+        losses.append(float(loss.detach()))
+    return step, lambda: {"loss": losses, "rss_anon_mib": max(peak)}
+
+
+def inference(args, net, run, x):
+    net.eval()
+    out, peak = [], [0.0]
+
+    def step():
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=args.precision == "bf16"):
+            out[:] = [run(x)]
+        peak.append(anonymous_mib())
+    return step, lambda: {"logits": out[0].float().flatten().tolist(), "rss_anon_mib": max(peak)}
+
+
 def main():
     args = parse()
     torch.set_num_threads(args.threads)
-    net = build(args)
+    net = build_model(args) if args.model else build_cnn5(args)
     x = torch.from_numpy(batch.normalised(args.batch, args.size))
     y = torch.from_numpy(batch.labels(args.batch, 10))
     if args.layout == "channels_last":
         net = net.to(memory_format=torch.channels_last)
         x = x.to(memory_format=torch.channels_last)
-    adam = torch.optim.Adam(net.parameters(), lr=args.lr)
     run = torch.compile(net) if args.compile else net
-    seconds, losses, peak = [], [], 0.0
+    step, result = inference(args, net, run, x) if args.inference else training(args, net, run, x, y)
+    seconds = []
     for _ in range(args.warm + args.steps):
         start = time.perf_counter()
-        adam.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=args.precision == "bf16"):
-            loss = F.cross_entropy(run(x), y)
-        peak = max(peak, anonymous_mib())
-        loss.backward()
-        peak = max(peak, anonymous_mib())
-        adam.step()
-        losses.append(float(loss.detach()))
+        step()
         seconds.append(time.perf_counter() - start)
-    print(json.dumps({"seconds": seconds[args.warm:], "loss": losses, "rss_anon_mib": peak}))
+    print(json.dumps({"seconds": seconds[args.warm:], **result()}))
 
 
 if __name__ == "__main__":

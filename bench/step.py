@@ -11,19 +11,17 @@ and the peak of anonymous memory. Fails where a row of this class of processor d
 """
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import sys
 
-here = os.path.dirname(os.path.abspath(__file__))
+from sides import THREADS, distance, here, in_turn, measured_here, peer_step, processor, ratios, run
+
 SHAPES = {  # as tests/parity/torch_cnn5.py has them
     "a": ("32,32,32,32,32", "relu"),
     "b": ("32,64,128,256,512", "relu"),
     "c": ("512,256,128,64,32", "silu"),
 }
-MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "30000000000"}
 STEPS = {"a": 7, "b": 5, "c": 2}
 # class, precision: config: at least this many times as fast as plain, as tuned
 BOUNDS = {
@@ -32,49 +30,14 @@ BOUNDS = {
     ("AVX-512 or AMX", "bf16"): {"a": (4.5, 2.3), "b": (2, 1.5), "c": (1.7, 1.3)},
 }
 LOSS_LIMIT = {"fp32": 1e-3, "bf16": 2e-2}
-THREADS = 2
 # Adam at 1e-3 takes the loss of these noise pictures from 2.3 to 10 in three steps, and rounding with it:
 # PyTorch in bf16 is then 25 % from itself in fp32. At 2e-5 losses can be compared.
 LR = "2e-5"
 
 
-def processor():
-    """(name, its flags) of this machine."""
-    with open("/proc/cpuinfo", encoding="utf-8") as f:
-        info = f.read()
-    pick = {}
-    for line in info.splitlines():
-        if ":" in line:
-            key, value = line.split(":", 1)
-            pick.setdefault(key.strip(), value.strip())
-    return f"{pick.get('model name', '?')} (family {pick.get('cpu family')}, model {pick.get('model')})", \
-        set(pick.get("flags", "").split())
-
-
-def classes(flags):
-    out = {("AVX-512", "fp32") if "avx512f" in flags else ("AVX2 only", "fp32")}
-    if "avx512_bf16" in flags or "amx_bf16" in flags:
-        out.add(("AVX-512 or AMX", "bf16"))
-    return out
-
-
-def run(command, extra=None):
-    env = dict(os.environ, OMP_NUM_THREADS=str(THREADS), **(extra or {}))
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
-
-
-def peer(config, precision, steps, weights, *, tuned=False, compiled=False, activation=None):
-    command = [sys.executable, os.path.join(here, "peer_step.py"), "--config", config, "--precision",
-               precision, "--steps", str(steps), "--threads", str(THREADS), "--lr", LR, "--weights", weights,
-               "--layout", "channels_last" if tuned or precision == "bf16" else "nchw"]
-    if compiled:
-        command += ["--compile", "--warm", "2"]
-    if activation:
-        command += ["--activation", activation]
-    return run(command, MALLOC if tuned else None)
+def peer(config, precision, weights, **how):
+    return peer_step(precision, "--config", config, "--steps", str(STEPS[config]), "--lr", LR, "--weights",
+                     weights, **how)
 
 
 def linnet(program, config, precision, steps, activation=None):
@@ -97,48 +60,25 @@ def save_weights(library, config, path):
     np.savez(path, **Weights(graph, 1).state())
 
 
-def collect(into, result):
-    into.setdefault("seconds", []).extend(result["seconds"])
-    into["loss"] = result["loss"]
-    into["rss"] = max(into.get("rss", 0), result["rss_anon_mib"])
-
-
-def losses_agree(mine, theirs, precision):
-    n = min(3, len(mine), len(theirs))
-    apart = max(abs(a - b) for a, b in zip(mine[:n], theirs[:n])) / max(abs(b) for b in theirs[:n])
-    return apart, apart <= LOSS_LIMIT[precision]
-
-
 def measure(args, config, precision, weights):
-    """{side: seconds, loss, rss}, the sides in turn."""
-    sides = {}
-    for _ in range(args.rounds if config != "c" else max(1, args.rounds // 2)):
-        steps = STEPS[config]
-        collect(sides.setdefault("ours", {}), linnet(args.linnet, config, precision, steps))
-        collect(sides.setdefault("plain", {}), peer(config, precision, steps, weights))
-        collect(sides.setdefault("tuned", {}), peer(config, precision, steps, weights, tuned=True))
-        if args.compile:
-            collect(sides.setdefault("compiled", {}),
-                    peer(config, precision, steps, weights, tuned=True, compiled=True))
-    for side in sides.values():
-        side["median"] = statistics.median(side["seconds"])
-    return sides
+    sides = {"ours": lambda: linnet(args.linnet, config, precision, STEPS[config]),
+             "plain": lambda: peer(config, precision, weights),
+             "tuned": lambda: peer(config, precision, weights, tuned=True)}
+    if args.compile:
+        sides["compiled"] = lambda: peer(config, precision, weights, tuned=True, compiled=True)
+    return in_turn(args.rounds if config != "c" else max(1, args.rounds // 2), sides)
 
 
-def row(config, precision, sides, bounds):
+def row(config, precision, sides, need):
     """Prints one line; true where all of it holds."""
-    ours, plain = sides["ours"]["median"], sides["plain"]["median"]
-    best = min((s for s in ("tuned", "compiled") if s in sides), key=lambda s: sides[s]["median"])
-    tuned = sides[best]["median"]
-    apart, agree = losses_agree(sides["ours"]["loss"], sides["plain"]["loss"], precision)
-    memory = sides["ours"]["rss"] / sides["plain"]["rss"]
-    need = bounds.get(config)
-    holds = agree and memory <= 0.5 and need and plain / ours >= need[0] and tuned / ours >= need[1]
-    print(f"{config} {precision}  ours {ours:7.4f} s  plain {plain:7.3f} ({plain / ours:5.2f}x, "
-          f"needs {need[0]}x)  {best} {tuned:7.3f} ({tuned / ours:5.2f}x, needs {need[1]}x)  "
-          f"memory {sides['ours']['rss']:.0f} of {sides['plain']['rss']:.0f} MiB ({memory:.2f})  "
-          f"loss {apart:.1e} apart  {'ok' if holds else 'BELOW'}", flush=True)
-    return bool(holds)
+    text, holds = ratios(sides, ("tuned", "compiled"), need)
+    apart = distance(sides["ours"]["loss"][:3], sides["plain"]["loss"][:3])
+    memory = sides["ours"]["rss_anon_mib"] / sides["plain"]["rss_anon_mib"]
+    holds = holds and apart <= LOSS_LIMIT[precision] and memory <= 0.5
+    print(f"{config} {precision}  {text}  memory {sides['ours']['rss_anon_mib']:.0f} of "
+          f"{sides['plain']['rss_anon_mib']:.0f} MiB ({memory:.2f})  loss {apart:.1e} apart  "
+          f"{'ok' if holds else 'BELOW'}", flush=True)
+    return holds
 
 
 def activations(args):
@@ -164,20 +104,15 @@ def main():
     p.add_argument("--linnet", default=os.path.join(here, "..", "build", "release", "linnet"))
     args = p.parse_args()
     name, flags = processor()
-    here_classes = classes(flags)
     print(f"training step, 256 x 256, batch 16, {THREADS} threads, on {name}")
     library = os.path.join(os.path.dirname(args.linnet), "liblinnet.so")
     ok = True
-    for (cls, precision), bounds in BOUNDS.items():
-        if precision not in args.precision.split(","):
-            continue
-        print(f"-- {precision}, {cls}" + ("" if (cls, precision) in here_classes else
-                                           ": not measured here"), flush=True)
-        for config in args.configs.split(",") if (cls, precision) in here_classes else ():
+    for precision, bounds in measured_here(BOUNDS, flags, args.precision.split(",")):
+        for config in args.configs.split(","):
             weights = f"/tmp/linnet-bench-{os.getpid()}-{config}.npz"
             save_weights(library, config, weights)
             try:
-                ok &= row(config, precision, measure(args, config, precision, weights), bounds)
+                ok &= row(config, precision, measure(args, config, precision, weights), bounds[config])
             finally:
                 os.remove(weights)
     ok &= activations(args)

@@ -1,4 +1,4 @@
-/* linnet bench: how fast this machine trains. */
+/* linnet bench: how fast this machine trains and infers. */
 #include "cmd/bench_step.h"
 #include "cmd/command.h"
 
@@ -19,6 +19,8 @@ static const struct option bench_options[] = {
      .fallback.i = 0, .help = "threads; 0 = all that the process may use"},
     {.name = "seed", .type = OPTION_INT, .offset = FIELD(seed), .min.i = 0, .max.i = 1LL << 40,
      .fallback.i = 1, .help = "of the initial weights"},
+    {.name = "weights", .type = OPTION_STRING, .offset = FIELD(weights),
+     .help = "begin from these, and their classes: a file, or a name of the zoo"},
     {.name = "precision", .type = OPTION_CHOICE, .offset = FIELD(precision),
      .fallback.s = "fp32", .choice = precision_name,
      .help = "bf16: mixed, where the processor has the instructions"},
@@ -29,16 +31,19 @@ static const struct option bench_options[] = {
     {.name = "groups", .type = OPTION_BOOL, .offset = FIELD(groups),
      .help = "show the time of each group of layers"},
     {.name = "json", .type = OPTION_BOOL, .offset = FIELD(json),
-     .help = "one line of JSON: seconds and loss of each step, memory"},
+     .help = "one line of JSON: seconds and loss of each step, or the logits; memory"},
     {.name = NULL},
 };
 /* clang-format on */
 
 static bool bench_run(struct call *c, struct err *e)
 {
-    if (strcmp(c->operand[0], "step") != 0)
-        return err_set(e, ERR_USAGE, "unknown benchmark \"%s\"; known is step", c->operand[0]);
-    return bench_step(c->config, e);
+    static const char *const names[] = {"step", "inference"}; /* enum bench_what */
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (strcmp(c->operand[0], names[i]) == 0)
+            return bench_step(c->config, (enum bench_what)i, e);
+    return err_set(e, ERR_USAGE, "unknown benchmark \"%s\"; known are step, inference",
+                   c->operand[0]);
 }
 
 static int tables(void *config, struct option_table *table)
@@ -53,10 +58,13 @@ static int tables(void *config, struct option_table *table)
 
 const struct command command_bench = {
     .name = "bench",
-    .synopsis = "bench step [options]",
-    .summary = "time training steps on this machine",
-    .about = "Real training steps on made-up pictures: forward, backward, update.\n"
-             "    linnet bench step --size 256 --filters 32,64,128,256,512 --groups",
+    .synopsis = "bench step|inference [options]",
+    .summary = "time training steps or inference on this machine",
+    .about =
+        "Made-up pictures through a real network: a training step is forward, backward and\n"
+        "update; inference is the forward pass in evaluation.\n"
+        "    linnet bench step --size 256 --filters 32,64,128,256,512 --groups\n"
+        "    linnet bench inference --model resnet50 --batch 32",
     .min_operand = 1,
     .max_operand = 1,
     .config_size = sizeof(struct bench_step_config),
