@@ -1,7 +1,8 @@
 """Accuracy after the same training, PyTorch and Linnet: a folder of classes, a stratified fifth held
-out, cnn5 with 32,64,128,256,512 filters, batch norm, ReLU, dense 64, 128 px, flips, Adam 1e-3, batch
-32, 10 epochs, three seeds. Prints each side's accuracy at the end and at its best epoch. "defaults" is
-`linnet train` as it comes, of the same size and epochs, on a split that no choice was made on.
+out, the same pictures on both sides, cnn5 with 32,64,128,256,512 filters, batch norm, ReLU, dense 64,
+128 px, flips, Adam 1e-3, batch 32, 10 epochs, fp32, three seeds. Prints each side's accuracy at the end
+and at its best epoch. "defaults" is `linnet train` as it comes, of the same size and epochs, on a split
+that no choice was made on.
 
     python bench/learning.py DIR [--side torch|linnet|defaults|all] [--seeds 3] [--epochs 10] [--linnet PATH]
 """
@@ -16,26 +17,34 @@ import time
 SIZE, BATCH, FILTERS, DENSE = 128, 32, (32, 64, 128, 256, 512), 64
 UNSEEN = 101  # the seed of the split that judges the defaults
 PLAIN = ["--optimiser", "adam", "--lr", "1e-3", "--schedule", "constant", "--weight-decay", "0", "--ema",
-         "0", "--label-smoothing", "0", "--crop", "centre", "--crop-side", "1", "--normalise", "data",
+         "0", "--label-smoothing", "0", "--crop", "centre", "--crop-side", "1", "--normalise", "data", "--precision", "fp32",
          "--filters", ",".join(map(str, FILTERS)), "--dense", str(DENSE)]
 
 
-def load(root):
-    """Every picture, shorter side to SIZE and centre crop, uint8; labels; in natural order."""
+def pictures(root):
+    """[(class name, file)] and the labels."""
+    import numpy as np
+    files, labels = [], []
+    for label, name in enumerate(sorted(os.listdir(root))):
+        for file in sorted(os.listdir(os.path.join(root, name))):
+            files.append((name, file))
+            labels.append(label)
+    return files, np.array(labels)
+
+
+def load(root, files):
+    """Every picture, shorter side to SIZE and centre crop, uint8."""
     import numpy as np
     from PIL import Image
-    pixels, labels = [], []
-    for label, name in enumerate(sorted(os.listdir(root))):
-        folder = os.path.join(root, name)
-        for file in sorted(os.listdir(folder)):
-            im = Image.open(os.path.join(folder, file)).convert("RGB")
-            w, h = im.size
-            short = min(w, h)
-            im = im.resize((int(SIZE * w / short), int(SIZE * h / short)), Image.BILINEAR)
-            left, top = (im.size[0] - SIZE) // 2, (im.size[1] - SIZE) // 2
-            pixels.append(np.asarray(im.crop((left, top, left + SIZE, top + SIZE))))
-            labels.append(label)
-    return np.stack(pixels), np.array(labels)
+    pixels = []
+    for name, file in files:
+        im = Image.open(os.path.join(root, name, file)).convert("RGB")
+        w, h = im.size
+        short = min(w, h)
+        im = im.resize((int(SIZE * w / short), int(SIZE * h / short)), Image.BILINEAR)
+        left, top = (im.size[0] - SIZE) // 2, (im.size[1] - SIZE) // 2
+        pixels.append(np.asarray(im.crop((left, top, left + SIZE, top + SIZE))))
+    return np.stack(pixels)
 
 
 def split(labels, seed):
@@ -45,6 +54,16 @@ def split(labels, seed):
         index = np.flatnonzero(labels == label)
         held[rng.permutation(index)[: round(len(index) / 5)]] = True
     return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def linked(root, seed, into):
+    """The split of torch_run as folders train/ and val/ of links."""
+    files, labels = pictures(root)
+    for part, index in zip(("train", "val"), split(labels, seed)):
+        for name, file in (files[i] for i in index):
+            os.makedirs(os.path.join(into, part, name), exist_ok=True)
+            os.symlink(os.path.abspath(os.path.join(root, name, file)),
+                       os.path.join(into, part, name, file))
 
 
 def cnn5(n_class):
@@ -104,11 +123,13 @@ def val_top1(run):
 
 
 def linnet_run(program, root, seed, epochs, options):
-    out = tempfile.mkdtemp(prefix="linnet-learning-")
-    subprocess.run([program, "train", root, "--out", os.path.join(out, "run"), "--seed", str(seed),
-                    "--epochs", str(epochs), "--size", str(SIZE), "--batch", str(BATCH),
-                    *options], check=True)
-    return val_top1(os.path.join(out, "run"))
+    with tempfile.TemporaryDirectory(prefix="linnet-learning-") as folder:
+        linked(root, seed, folder)
+        run = os.path.join(folder, "run")
+        subprocess.run([program, "train", folder, "--val-part", "val", "--out", run, "--seed", str(seed),
+                        "--epochs", str(epochs), "--size", str(SIZE), "--batch", str(BATCH),
+                        *options], check=True)
+        return val_top1(run)
 
 
 def summary(name, runs):
@@ -135,7 +156,8 @@ def main():
         summary("defaults", [linnet_run(args.linnet, args.root, UNSEEN, args.epochs, [])])
     if args.side in ("torch", "all"):
         start = time.time()
-        pixels, labels = load(args.root)
+        files, labels = pictures(args.root)
+        pixels = load(args.root, files)
         runs = [torch_run(pixels, labels, seed, args.epochs) for seed in range(args.seeds)]
         summary("torch", runs)
         print(f"torch took {time.time() - start:.0f} s")

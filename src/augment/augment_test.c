@@ -210,6 +210,19 @@ static void test_random_crop_is_a_window(void **state)
     image_release(&src);
 }
 
+static void test_side_of_the_crop(void **state)
+{
+    (void)state;
+    struct augment_config cfg = {.crop = AUGMENT_CROP_CENTRE};
+    assert_int_equal(crop_side_px(&cfg, 32), 0);
+    cfg.crop_side = 1.1;
+    assert_int_equal(crop_side_px(&cfg, 32), 35);
+    cfg.crop_side = 0.5; /* no smaller than what is cut */
+    assert_int_equal(crop_side_px(&cfg, 32), 32);
+    cfg.crop = AUGMENT_CROP_RESIZED;
+    assert_int_equal(crop_side_px(&cfg, 32), 0);
+}
+
 static void test_check(void **state)
 {
     (void)state;
@@ -248,6 +261,7 @@ int main(void)
         cmocka_unit_test(test_flips),
         cmocka_unit_test(test_mirror_of_any_width),
         cmocka_unit_test(test_random_crop_is_a_window),
+        cmocka_unit_test(test_side_of_the_crop),
         cmocka_unit_test(test_check),
         cmocka_unit_test(test_no_memory),
     };
