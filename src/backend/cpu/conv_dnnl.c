@@ -304,17 +304,17 @@ static bool pack(struct group *g, enum way way, void *from, void *to, void *pad,
 }
 
 /* The weights for a way, from the canonical ones, into its layout; pad: scratch beside it. */
-static bool renew(struct group *g, enum way way, void *packed, char *pad, struct err *e)
+static bool renew(struct group *g, enum way way, void *packed, void *pad, struct err *e)
 {
     struct conv *c = g->state;
     float *weights = g->weight[0].value;
     if (c->tail.norm) {
-        weights = (float *)pad;
+        weights = pad;
         tail_fold(g, &c->tail, weights, c->bias);
     }
     c->valid[way] = true;
     c->version[way] = g->version;
-    return pack(g, way, weights, packed, pad + folded_bytes(g), e);
+    return pack(g, way, weights, packed, (char *)pad + folded_bytes(g), e);
 }
 
 /* Forward, or the gradient of data. */
