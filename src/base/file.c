@@ -201,6 +201,51 @@ bool file_write_atomic(const char *path, const struct file_part *part, int n_par
     return ok;
 }
 
+bool file_draft_open(struct file_draft *d, const char *path, struct err *e)
+{
+    *d = (struct file_draft){.path = path};
+    char *tmp = mem_printf(e, "%s.tmp.%ld", path, (long)getpid());
+    if (!tmp)
+        return false;
+    d->fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (d->fd >= 0)
+        d->tmp = tmp;
+    else {
+        err_errno(e, path);
+        mem_free(tmp);
+    }
+    return d->tmp != NULL;
+}
+
+bool file_draft_add(struct file_draft *d, const void *byte, size_t n, struct err *e)
+{
+    return write_all(d->fd, byte, n) || err_errno(e, d->path);
+}
+
+bool file_draft_head(struct file_draft *d, const void *byte, size_t n, struct err *e)
+{
+    return (lseek(d->fd, 0, SEEK_SET) == 0 && write_all(d->fd, byte, n) &&
+            lseek(d->fd, 0, SEEK_END) >= 0) ||
+           err_errno(e, d->path);
+}
+
+void file_draft_close(struct file_draft *d)
+{
+    if (d->tmp) {
+        close(d->fd);
+        unlink(d->tmp);
+        mem_free(d->tmp);
+        d->tmp = NULL;
+    }
+}
+
+bool file_draft_publish(struct file_draft *d, struct err *e)
+{
+    bool ok = file_sync(d->fd, d->path, e) && move_over(d->tmp, d->path, e);
+    file_draft_close(d); /* of its old name nothing is left to remove */
+    return ok;
+}
+
 bool file_write_plain(const char *path, const void *byte, size_t n, struct err *e)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);

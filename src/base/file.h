@@ -36,6 +36,22 @@ MUST_CHECK bool file_write_plain(const char *path, const void *byte, size_t n, s
 /* Appends a line or record to an open log descriptor, whole or with an error. */
 MUST_CHECK bool file_append(int fd, const char *path, const void *byte, size_t n,
                             struct err *e);
+/* A file that is written piece by piece and has its name only once it is whole; until then it is
+ * path.tmp.PID. ERR_STORAGE names path; path outlives the draft. */
+struct file_draft {
+    const char *path;
+    char *tmp; /* NULL: closed */
+    int fd;
+};
+MUST_CHECK bool file_draft_open(struct file_draft *d, const char *path, struct err *e);
+MUST_CHECK bool file_draft_add(struct file_draft *d, const void *byte, size_t n, struct err *e);
+/* Writes over the beginning, of what was added. */
+MUST_CHECK bool file_draft_head(struct file_draft *d, const void *byte, size_t n,
+                                struct err *e);
+/* As the end of file_write_atomic; closed in any case. */
+MUST_CHECK bool file_draft_publish(struct file_draft *d, struct err *e);
+void file_draft_close(struct file_draft *d); /* leaves nothing */
+
 MUST_CHECK bool file_sync(int fd, const char *path, struct err *e);
 /* The file tmp, written through fd, becomes path in the same folder: synced, renamed over what stood
  * there, the folder synced. */

@@ -133,6 +133,47 @@ static void a_failed_write_loses_nothing(void **state)
     assert_int_equal(e.kind, ERR_STORAGE);
 }
 
+static bool draft_text(const char *path, struct err *e)
+{
+    struct file_draft d;
+    bool ok = file_draft_open(&d, path, e) && file_draft_add(&d, "?? piece", 8, e) &&
+              file_draft_add(&d, " by piece", 9, e) && file_draft_head(&d, "by", 2, e) &&
+              file_draft_add(&d, "!", 1, e);
+    if (ok)
+        assert_int_equal(entries(), 2); /* the old file stands until the new one is whole */
+    ok = ok && file_draft_publish(&d, e);
+    file_draft_close(&d);
+    file_draft_close(&d);
+    return ok;
+}
+
+static void a_draft_is_whole_or_nothing(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct file_draft d;
+    int n = 0;
+    for (bool ok = false; !ok; n++) {
+        assert_true(write_text("a", "old", &e));
+        file_fail_at(n + 1, ENOSPC);
+        ok = draft_text("a", &e);
+        file_fail_at(0, 0);
+        /* four writes, fsync and rename come before the folder's fsync */
+        assert_holds("a", n < 6 ? "old" : "by piece by piece!");
+        assert_int_equal(entries(), 1);
+        assert_true(ok || (e.kind == ERR_STORAGE && strstr(e.msg, strerror(ENOSPC))));
+    }
+    assert_int_equal(n, 8);
+    unlink("a");
+    assert_false(file_draft_open(&d, "no/such/folder", &e));
+    assert_int_equal(e.kind, ERR_STORAGE);
+    file_draft_close(&d);
+    mem_fail_at(1);
+    assert_false(file_draft_open(&d, "a", &e));
+    assert_int_equal(e.kind, ERR_NOMEM);
+    assert_int_equal(entries(), 0);
+}
+
 static void no_memory_loses_nothing(void **state)
 {
     (void)state;
@@ -208,6 +249,7 @@ int main(void)
         cmocka_unit_test(reads_and_maps_what_was_written),
         cmocka_unit_test(refuses_what_is_no_file),
         cmocka_unit_test(a_failed_write_loses_nothing),
+        cmocka_unit_test(a_draft_is_whole_or_nothing),
         cmocka_unit_test(no_memory_loses_nothing),
         cmocka_unit_test(appends_whole_or_not),
         cmocka_unit_test(a_full_device_is_named),

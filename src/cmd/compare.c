@@ -226,11 +226,21 @@ static void each_difference(const struct comparison *c,
         }
 }
 
+/* Of a long text the end: of a path, the file. */
+static void add_short(struct table *t, const char *text)
+{
+    enum { MOST = 40 };
+    size_t n = strlen(text), cut = n > MOST ? n - (MOST - 3) : 0;
+    while (cut && ((uint8_t)text[cut] & 0xc0) == 0x80) /* within a character */
+        cut++;
+    table_cell(t, "%s%s", cut ? "..." : "", text + cut);
+}
+
 static void add_difference(void *ctx, const char *name, char text[][MAX_VALUE], int n)
 {
     table_cell(ctx, "%s", name);
     for (int i = 0; i < n; i++)
-        table_cell(ctx, "%.40s", text[i]);
+        add_short(ctx, text[i]);
 }
 
 static bool print_differences(const struct comparison *c, struct err *e)

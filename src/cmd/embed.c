@@ -1,6 +1,7 @@
-/* linnet embed: what a network makes of pictures before it names a class, for other programs. */
+/* linnet embed: what a network makes of pictures before it names a class, for other programs. Rows go
+ * to the disk as they come, so that a folder may be of any size. */
 #include "cmd/csv.h"
-#include "cmd/features.h"
+#include "cmd/inference.h"
 
 #include "base/file.h"
 
@@ -29,67 +30,113 @@ static bool ends_in(const char *text, const char *end)
     return n > m && !strcmp(text + n - m, end);
 }
 
-/* "file,label" and, with `values`, the features. */
-static void put_table(const struct features *f, bool values, FILE *out)
+/* Both files grow together. */
+struct writer {
+    int n, dim;
+    bool npy;
+    struct file_draft table; /* "file,label" and, when it is all there is, the features */
+    struct file_draft array; /* npy: the features */
+    char *table_path;
+};
+
+/* A line of the table; of == NULL: the first, which names the columns. */
+static void put_line(const struct writer *w, const struct picture *of, const float *row,
+                     FILE *out)
 {
-    fputs("file,label", out);
-    for (int k = 0; values && k < f->dim; k++)
-        fprintf(out, ",f%d", k);
+    csv_put(out, of ? of->name : "file");
+    putc(',', out);
+    csv_put(out, !of ? "label" : of->folder ? of->folder : "");
+    for (int k = 0; !w->npy && k < w->dim; k++)
+        of ? fprintf(out, ",%.9g", (double)row[k]) : fprintf(out, ",f%d", k);
     putc('\n', out);
-    for (int i = 0; i < f->n; i++) {
-        csv_put(out, f->of[i]->name);
-        putc(',', out);
-        csv_put(out, f->of[i]->folder ? f->of[i]->folder : "");
-        for (int k = 0; values && k < f->dim; k++)
-            fprintf(out, ",%.9g", (double)f->row[(size_t)i * (size_t)f->dim + (size_t)k]);
-        putc('\n', out);
-    }
 }
 
-static bool write_table(const struct features *f, bool values, const char *path, struct err *e)
+static bool add_line(struct writer *w, const struct picture *of, const float *row,
+                     struct err *e)
 {
     char *text = NULL;
     size_t n = 0;
     FILE *out = open_memstream(&text, &n);
     bool ok = out != NULL;
     if (ok) {
-        put_table(f, values, out);
+        put_line(w, of, row, out);
         ok = !ferror(out);
         ok = fclose(out) == 0 && ok;
     }
-    ok = ok ? file_write_atomic(path, &(struct file_part){text, n}, 1, e)
-            : err_set(e, ERR_NOMEM, "%s: no memory for its text", path);
+    ok = ok ? file_draft_add(&w->table, text, n, e)
+            : err_set(e, ERR_NOMEM, "%s: no memory for a line", w->table_path);
     free(text);
     return ok;
 }
 
 /* NumPy's format 1.0: magic, the header's length, a Python dictionary padded to 64 bytes, data. */
-static bool write_npy(const struct features *f, const char *path, struct err *e)
+enum { NPY_HEAD = 128 };
+static void make_head(const struct writer *w, char head[NPY_HEAD])
 {
-    char head[128];
     int n =
-        snprintf(head + 10, sizeof(head) - 10,
-                 "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", f->n, f->dim);
+        snprintf(head + 10, NPY_HEAD - 10,
+                 "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", w->n, w->dim);
     memcpy(head, "\x93NUMPY\x01\x00\x76\x00", 10); /* 128 - 10 bytes */
-    memset(head + 10 + n, ' ', sizeof(head) - 10 - (size_t)n);
-    head[sizeof(head) - 1] = '\n';
-    struct file_part part[] = {{head, sizeof(head)},
-                               {f->row, (size_t)f->n * (size_t)f->dim * sizeof(*f->row)}};
-    char *side = mem_printf(e, "%.*s.files.csv", (int)(strlen(path) - strlen(".npy")), path);
-    bool ok = side && file_write_atomic(path, part, 2, e) && write_table(f, false, side, e);
-    mem_free(side);
-    return ok;
+    memset(head + 10 + n, ' ', NPY_HEAD - 10 - (size_t)n);
+    head[NPY_HEAD - 1] = '\n';
 }
 
-static bool write_features(const struct features *f, const char *path, struct err *e)
+static bool add_row(void *ctx, const struct picture *of, const float *row, struct err *e)
 {
-    bool npy = ends_in(path, ".npy");
-    if (f->n == 0)
+    struct writer *w = ctx;
+    w->n++;
+    return add_line(w, of, row, e) &&
+           (!w->npy || file_draft_add(&w->array, row, (size_t)w->dim * sizeof(*row), e));
+}
+
+static bool writer_open(struct writer *w, const char *path, int dim, struct err *e)
+{
+    char head[NPY_HEAD];
+    *w = (struct writer){.dim = dim, .npy = ends_in(path, ".npy")};
+    make_head(w, head);
+    w->table_path =
+        w->npy ? mem_printf(e, "%.*s.files.csv", (int)(strlen(path) - strlen(".npy")), path)
+               : mem_text(path, e);
+    return w->table_path &&
+           (!w->npy || (file_draft_open(&w->array, path, e) &&
+                        file_draft_add(&w->array, head, sizeof(head), e))) &&
+           file_draft_open(&w->table, w->table_path, e) && add_line(w, NULL, NULL, e);
+}
+
+/* The names come first: where there are features, there is what they are of. */
+static bool writer_publish(struct writer *w, struct err *e)
+{
+    char head[NPY_HEAD];
+    make_head(w, head);
+    if (w->n == 0)
         return err_set(e, ERR_DATA, "none of the pictures could be read");
-    if (npy ? !write_npy(f, path, e) : !write_table(f, true, path, e))
-        return false;
-    printf("%s: %d pictures, %d features each\n", path, f->n, f->dim);
-    return true;
+    return (!w->npy || file_draft_head(&w->array, head, sizeof(head), e)) &&
+           file_draft_publish(&w->table, e) && (!w->npy || file_draft_publish(&w->array, e));
+}
+
+static void writer_close(struct writer *w)
+{
+    file_draft_close(&w->table);
+    file_draft_close(&w->array);
+    mem_free(w->table_path);
+}
+
+static bool embed(const char *path, struct predictor *p, struct listing *l, int *n_bad,
+                  struct err *e)
+{
+    struct writer w;
+    struct inference_each all = {.command = "embed",
+                                 .predictor = p,
+                                 .listing = l,
+                                 .row = add_row,
+                                 .ctx = &w,
+                                 .label = "features"};
+    bool ok = writer_open(&w, path, p->n_out, e) && inference_each(&all, n_bad, e) &&
+              writer_publish(&w, e);
+    writer_close(&w);
+    if (ok)
+        printf("%s: %d pictures, %d features each\n", path, w.n, w.dim);
+    return ok;
 }
 
 static bool run(struct call *call, struct err *e)
@@ -97,14 +144,12 @@ static bool run(struct call *call, struct err *e)
     const struct config *c = call->config;
     struct listing l = {0};
     struct predictor p = {0};
-    struct features f = {0};
     int bad = 0;
     if (!c->out || (!ends_in(c->out, ".npy") && !ends_in(c->out, ".csv")))
         return err_set(e, ERR_USAGE, "--out: expected FILE.npy or FILE.csv, not %s%s%s",
                        c->out ? "\"" : "", c->out ? c->out : "nothing", c->out ? "\"" : "");
-    bool ok = inference_open(&c->inference, call, true, &p, &l, e) &&
-              features_read(&f, "embed", &p, &l, &bad, e) && write_features(&f, c->out, e);
-    features_release(&f);
+    bool ok =
+        inference_open(&c->inference, call, true, &p, &l, e) && embed(c->out, &p, &l, &bad, e);
     predictor_close(&p);
     ok = ok &&
          (bad == 0 || err_set(e, ERR_DATA, "%d of %d pictures could not be read", bad, l.n));

@@ -45,6 +45,7 @@ struct feature_cache {
     int fd, lock_fd;
     size_t bytes, stride;
     uint64_t limit; /* bytes that this file may have */
+    bool given;     /* by the user */
     const uint8_t *map;
     size_t map_bytes;
     uint32_t n; /* records read so far */
@@ -166,8 +167,9 @@ static bool append(struct feature_cache *c, const struct feature_key *key, struc
     if (feature_cache_get(c, key)) /* another process was faster */
         return true;
     if (size + c->stride > c->limit)
-        return err_set(e, ERR_STORAGE, "%s: %.1f GB are reached (--cache-limit)", c->dir,
-                       (double)c->limit / 1e9);
+        return err_set(e, ERR_STORAGE, "%s: %.3g GB, %s, hold no more", c->dir,
+                       (double)c->limit / 1e9,
+                       c->given ? "--cache-limit" : "a fifth of what is free without it");
     return file_append(c->fd, c->path, c->buffer, c->stride, e) && read_records(c, e);
 }
 
@@ -235,6 +237,7 @@ static void make_room(struct feature_cache *c, const struct feature_cache_config
     int64_t want = own > expected ? own : expected;
     while (others + want > limit && *oldest && unlink(oldest) == 0)
         others = list_others(c, oldest);
+    c->given = cfg->limit > 0;
     c->limit = (uint64_t)(limit - others > own ? limit - others : own);
 }
 

@@ -83,6 +83,8 @@ bool model_adapt(const struct node *n, int i, const float *from, const struct sh
                        shape->rank ? shape->dim[0] : 1, shape_text(shape, is, sizeof(is)),
                        own->rank ? own->dim[0] : 1, shape_text(own, want, sizeof(want)));
     }
+    if (!from)
+        return true;
     size_t D = (size_t)own->dim[2];
     memcpy(to, from, D * sizeof(*to));
     return resample_grid(from + D, side, to + D, wanted, (int)D, e);

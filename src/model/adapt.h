@@ -7,7 +7,7 @@
 /* Fills `to`, the floats of weight i of node n, from a tensor of another shape: a position embedding
  * (1, 1 + side * side, D), whose grid is resampled (bicubic, align_corners=True, as
  * torchvision.models.vision_transformer.interpolate_embeddings); the class token's stays. ERR_MODEL
- * names both shapes of any other tensor. */
+ * names both shapes of any other tensor. With from and to NULL: only whether it could be. */
 MUST_CHECK bool model_adapt(const struct node *n, int i, const float *from,
                             const struct shape *shape, float *to, struct err *e);
 

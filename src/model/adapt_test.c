@@ -37,6 +37,7 @@ static void resamples_the_grid(void **state)
     /* class token; then a corner of each side */
     float from[5 * D] = {9, -9, 1, 10, 2, 20, 3, 30, 4, 40}, to[10 * D];
     struct shape shape = {.rank = 3, .dim = {1, 5, D}};
+    assert_true(model_adapt(t.node, 0, NULL, &shape, NULL, &t.e));
     if (!model_adapt(t.node, 0, from, &shape, to, &t.e))
         fail_msg("%s", t.e.msg);
     static const float expected[] = {9, 1, 1.5F, 2, 2, 2.5F, 3, 3, 3.5F, 4};
@@ -59,6 +60,7 @@ static void refuses_other_shapes(void **state)
     struct tokens t;
     open_tokens(&t, 3);
     for (size_t i = 0; i < COUNT_OF(odd); i++) {
+        assert_false(model_adapt(t.node, 0, NULL, &odd[i], NULL, &t.e));
         assert_false(model_adapt(t.node, 0, from, &odd[i], to, &t.e));
         assert_int_equal(t.e.kind, ERR_MODEL);
         assert_string_equal(t.e.msg, said[i]);

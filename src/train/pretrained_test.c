@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -172,6 +173,77 @@ static void names_the_likely_model(void **state)
     network_release(&from);
 }
 
+static int by_name(const void *a, const void *b)
+{
+    const struct sd_tensor *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+/* Names and shapes of an architecture's weights with `n_class` classes, as a file has them. */
+static void pretend(struct state_dict *s, const char *model, int n_class)
+{
+    struct err e = {0};
+    struct model_config config;
+    struct model m;
+    struct model_input in = {.n_class = n_class};
+    config_of(&config, model);
+    config.aux = architectures[config.kind]->aux[0] != NULL;
+    struct graph *g = graph_new(&e);
+    if (!g || !model_resolve(&config, &e) || !model_build(&m, g, &config, &in, &e))
+        fail_msg("%s: %s", model, e.msg);
+    *s = (struct state_dict){.path = (char *)(uintptr_t)model};
+    for (int i = 0; i < g->n_node; i++)
+        s->n_tensor += g->node[i]->n_weight;
+    s->tensor = arena_new(&arena, (size_t)s->n_tensor, sizeof(*s->tensor), &e);
+    s->by_name = arena_new(&arena, (size_t)s->n_tensor, sizeof(*s->by_name), &e);
+    assert_true(s->tensor && s->by_name);
+    struct sd_tensor *t = s->tensor;
+    for (int i = 0; i < g->n_node; i++)
+        for (int k = 0; k < g->node[i]->n_weight; k++, t++) {
+            char name[256];
+            const struct shape *shape = &g->node[i]->weight[k].shape;
+            weight_name(g->node[i], k, name, sizeof(name));
+            t->name = arena_text(&arena, name, &e);
+            t->rank = shape->rank;
+            for (int d = 0; d < shape->rank; d++)
+                t->dim[d] = shape->dim[d];
+            s->by_name[t - s->tensor] = t;
+        }
+    qsort(s->by_name, (size_t)s->n_tensor, sizeof(*s->by_name), by_name);
+    graph_free(g);
+}
+
+/* Whichever architecture a file is of, with its own head or one for ten classes, it is named to
+ * someone who took it for another. */
+static void names_each_architecture(void **state)
+{
+    (void)state;
+    struct network to;
+    struct preprocess pre = {.size_px = 224, .std = {1, 1, 1}};
+    for (int i = 0; architectures[i]; i++)
+        for (int n_class = 10; n_class <= 1000; n_class *= 100) {
+            char want[128];
+            struct err e = {0};
+            struct pretrained p = {0};
+            struct model_config config;
+            const char *name = architectures[i]->name;
+            const char *taken_for = strcmp(name, "resnet18") ? "resnet18" : "mobilenet_v2";
+            pretend(&p.file, name, n_class);
+            config_of(&config, taken_for);
+            assert_true(model_resolve(&config, &e));
+            struct pretrained_spec spec = {
+                .network = {
+                    .config = &config, .pre = &pre, .n_class = 3, .class_name = classes}};
+            assert_false(pretrained_network(&to, &p, &spec, &e));
+            assert_int_equal(e.kind, ERR_MODEL);
+            snprintf(want, sizeof(want), "%s: weights of %s, not of %s:", name, name,
+                     taken_for);
+            if (strncmp(e.msg, want, strlen(want)) != 0)
+                fail_msg("%s with %d classes: %s", name, n_class, e.msg);
+            match_release(&p.match);
+        }
+}
+
 static void refuses_what_is_not_there(void **state)
 {
     (void)state;
@@ -204,9 +276,8 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(replaces_the_head),
-        cmocka_unit_test(keeps_the_head),
-        cmocka_unit_test(names_the_likely_model),
+        cmocka_unit_test(replaces_the_head),         cmocka_unit_test(keeps_the_head),
+        cmocka_unit_test(names_the_likely_model),    cmocka_unit_test(names_each_architecture),
         cmocka_unit_test(refuses_what_is_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, tear_down);

@@ -101,6 +101,12 @@ static bool prepare(struct session *s, const struct session_request *r, struct e
     return ok;
 }
 
+/* Has the run directory the whole record of a run? */
+static bool is_begun(const struct session *s, const struct session_request *r)
+{
+    return r->out && run_has(&s->run, "environment.json");
+}
+
 /* Which training pictures validate: the run's record, or drawn. */
 static bool split(struct session *s, const struct session_request *r, struct err *e)
 {
@@ -110,7 +116,8 @@ static bool split(struct session *s, const struct session_request *r, struct err
         return false;
     bool drawn = s->val_data == s->data && loop->val_fraction > 0;
     char *path = r->out ? run_path(r->out, "split.txt", e) : mem_text("", e);
-    bool known = path && r->out && run_has(&s->run, "split.txt");
+    /* of a run that was refused before it began, the split may be another one */
+    bool known = path && is_begun(s, r) && run_has(&s->run, "split.txt");
     bool ok = path != NULL;
     if (ok && known)
         ok = split_read(s->data, path, s->in_val, e);
@@ -169,7 +176,7 @@ static void list_facts(struct session *s, const struct session_request *r)
 static bool keep_record(struct session *s, const struct session_request *r, struct err *e)
 {
     struct changes c = r->changes ? *r->changes : (struct changes){0};
-    bool begun = run_has(&s->run, "environment.json");
+    bool begun = is_begun(s, r);
     if (r->resume && begun && !record_compare_facts(&s->run, &s->facts, &c, e))
         return false;
     if (!r->force && !record_unchanged(r->out, &c, e))
@@ -312,8 +319,11 @@ static bool make_trainer(struct session *s, const struct session_request *r, str
           record_read_plan(&s->run, "eval", &setup.eval_choice, &s->arena, e)))
         return false;
     s->trainer = trainer_new(&setup, e);
-    if (!s->trainer || !r->out)
-        return s->trainer != NULL;
+    return s->trainer != NULL;
+}
+
+static bool take_up(struct session *s, const struct session_request *r, struct err *e)
+{
     bool recorded = r->resume && run_has(&s->run, "plan.json");
     return (recorded ||
             record_write_plans(&s->run, s->trainer->plan, s->trainer->eval_plan, e)) &&
@@ -347,16 +357,18 @@ static bool open_all(struct session *s, const struct session_request *r, struct 
     if (!make_network(s, r, e))
         return false;
     list_facts(s, r);
-    if (r->out && !keep_record(s, r, e))
+    bool begun = is_begun(s, r);
+    if (begun && !keep_record(s, r, e))
         return false;
     s->train = make_loader(s, r, true, e);
-    if (!s->train || (s->n_val > 0 && !(s->val = make_loader(s, r, false, e))))
+    if (!s->train || (s->n_val > 0 && !(s->val = make_loader(s, r, false, e))) ||
+        !make_trainer(s, r, e))
         return false;
-    return make_trainer(s, r, e) &&
-           (!r->out ||
-            (write_size(s, cfg, e) &&
-             run_need_space(&s->run, 2 * trainer_checkpoint_bytes(s->trainer) + SPARE_BYTES,
-                            e)));
+    /* a new run is recorded last: what cannot be shall not stand in its place's way */
+    return !r->out ||
+           (run_need_space(&s->run, 2 * trainer_checkpoint_bytes(s->trainer) + SPARE_BYTES,
+                           e) &&
+            (begun || keep_record(s, r, e)) && take_up(s, r, e) && write_size(s, cfg, e));
 }
 
 bool session_open(struct session *s, const struct session_request *r, struct err *e)

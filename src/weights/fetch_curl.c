@@ -1,5 +1,6 @@
-/* libcurl's easy interface. Certificates are checked, proxies are those of the environment; http,
- * https and file are spoken and nothing else, and no redirect leads from https to http. */
+/* libcurl's easy interface. Certificates are checked, against those of SSL_CERT_FILE where it is set, as
+ * the curl program does; proxies are those of the environment; http, https and file are spoken and
+ * nothing else, and no redirect leads from https to http. */
 #include "base/attr.h"
 #include "base/build.h"
 #include "weights/fetch.h"
@@ -212,6 +213,7 @@ static bool set_up(struct transfer *t, char *said, struct curl_slist *header)
     char range[32];
     long timeout = (long)r->timeout_s;
     bool plain = strncasecmp(r->url, "http:", 5) == 0;
+    const char *trusted = getenv("SSL_CERT_FILE");
     snprintf(range, sizeof(range), "%" PRId64 "-", r->from);
     return curl_easy_setopt(c, CURLOPT_URL, r->url) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_RANGE, r->from > 0 ? range : NULL) == CURLE_OK &&
@@ -219,6 +221,8 @@ static bool set_up(struct transfer *t, char *said, struct curl_slist *header)
            curl_easy_setopt(c, CURLOPT_USERAGENT, "linnet/" LINNET_VERSION) == CURLE_OK &&
            allow(c, false, "http,https,file") == CURLE_OK &&
            allow(c, true, plain ? "http,https" : "https") == CURLE_OK &&
+           (!trusted || !*trusted ||
+            curl_easy_setopt(c, CURLOPT_CAINFO, trusted) == CURLE_OK) &&
            curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_MAXREDIRS, (long)MAX_REDIRECTS) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, timeout) == CURLE_OK &&

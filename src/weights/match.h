@@ -15,7 +15,8 @@ struct match_options {
      * vain, and those of the graph are treated as `head`. NULL: there are none. */
     const char *const *aux;
     /* Fills `to`, the floats of weight i of n, from a tensor made for another input size: a position
-     * embedding (model_adapt); ERR_MODEL when it cannot be. NULL: shapes must be equal. */
+     * embedding (model_adapt); ERR_MODEL when it cannot be. Asked first with from and to NULL,
+     * whether it could. NULL: shapes must be equal. */
     bool (*adapt)(const struct node *n, int i, const float *from, const struct shape *shape,
                   float *to, struct err *e);
     /* Architecture i, for a guess when the weights do not fit: a graph, which is freed, and its

@@ -243,7 +243,7 @@ static bool repeat_last(const struct node *n, int i, const float *from,
     const struct shape *want = &n->weight[i].shape;
     if (shape->dim[0] != want->dim[0])
         return err_set(e, ERR_MODEL, "rows");
-    for (int k = 0; k < want->dim[0] * want->dim[1]; k++)
+    for (int k = 0; from && k < want->dim[0] * want->dim[1]; k++)
         to[k] = from[k / want->dim[1] * shape->dim[1]];
     return true;
 }

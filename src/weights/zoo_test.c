@@ -1,5 +1,9 @@
 #include "weights/zoo.h"
 
+#include "graph/op.h"
+#include "model/model.h"
+
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,6 +34,59 @@ static void rows_are_in_order(void **state)
         }
     }
     assert_int_equal(n, 37);
+}
+
+/* The row's architecture, at the size its weights were trained for. torchvision counts the auxiliary
+ * head's parameters of inception_v3, and not those of googlenet. */
+static struct graph *build(const struct zoo_weights *w, bool aux)
+{
+    struct err e = {0};
+    struct arena a = {0};
+    struct model m;
+    struct model_config config;
+    struct option_table table[MODEL_MAX_TABLES];
+    struct model_input in = {.n_class = 1000};
+    assert_true(option_defaults(table, model_tables(&config, table), &a, &e));
+    config.kind = model_find(w->model);
+    if (config.kind < 0)
+        fail_msg("%s is no architecture", w->model);
+    config.size = w->crop_px;
+    config.aux = aux;
+    struct graph *g = graph_new(&e);
+    if (!g || !model_resolve(&config, &e) || !model_build(&m, g, &config, &in, &e))
+        fail_msg("%s:%s: %s", w->model, w->tag, e.msg);
+    arena_release(&a);
+    return g;
+}
+
+static void rows_are_of_the_architectures(void **state)
+{
+    (void)state;
+    for (const struct zoo_weights *w = zoo; w->model; w++) {
+        struct graph *plain = build(w, false);
+        struct graph *whole = build(w, strcmp(w->model, "inception_v3") == 0);
+        if ((int64_t)whole->n_value != w->n_param)
+            fail_msg("%s:%s has %zu parameters, not %lld", w->model, w->tag, whole->n_value,
+                     (long long)w->n_param);
+        double mmacs = (double)graph_macs(plain) / 1e6; /* torchvision tells 0.001 of 1e9 */
+        if (fabs(mmacs - (double)w->mmacs) > 0.6)
+            fail_msg("%s:%s has %.2f million multiply-adds, not %lld", w->model, w->tag, mmacs,
+                     (long long)w->mmacs);
+        graph_free(plain);
+        graph_free(whole);
+    }
+    for (int i = 0; architectures[i]; i++) { /* and each has a row, but for our own */
+        const char *name = architectures[i]->name;
+        bool found = strcmp(name, "cnn5") == 0;
+        for (const struct zoo_weights *w = zoo; w->model; w++)
+            found = found || strcmp(w->model, name) == 0;
+        for (const char *const *f = zoo_file_only; *f; f++)
+            found = found || strcmp(*f, name) == 0;
+        if (!found)
+            fail_msg("%s is not in the zoo", name);
+    }
+    for (const char *const *f = zoo_file_only; *f; f++)
+        assert_true(model_find(*f) >= 0);
 }
 
 static void names(void **state)
@@ -155,9 +212,13 @@ static void what_was_pulled(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_are_in_order),    cmocka_unit_test(names),
-        cmocka_unit_test(names_that_are_none),  cmocka_unit_test(digits),
-        cmocka_unit_test(addresses_and_places), cmocka_unit_test(what_was_pulled),
+        cmocka_unit_test(rows_are_in_order),
+        cmocka_unit_test(rows_are_of_the_architectures),
+        cmocka_unit_test(names),
+        cmocka_unit_test(names_that_are_none),
+        cmocka_unit_test(digits),
+        cmocka_unit_test(addresses_and_places),
+        cmocka_unit_test(what_was_pulled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
