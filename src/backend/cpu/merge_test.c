@@ -35,7 +35,7 @@ static struct node *input(struct graph *g, const struct shape *s)
 static void check(const struct op *op, const void *param, const struct shape *shape, int n_in,
                   int kind, const char *row, enum dtype compute)
 {
-    struct node *in[TRIAL_MAX_MORE + 1];
+    struct node *in[TRIAL_MAX_MORE + 1] = {0};
     struct trial t = {.graph = graph_new(&e),
                       .n = shape->dim[0],
                       .mode = MODE_TRAIN,
