@@ -309,7 +309,7 @@ static bool renew(struct group *g, enum way way, void *packed, char *pad, struct
     struct conv *c = g->state;
     float *weights = g->weight[0].value;
     if (c->tail.norm) {
-        weights = (float *)pad;
+        weights = (void *)pad;
         tail_fold(g, &c->tail, weights, c->bias);
     }
     c->valid[way] = true;
