@@ -47,7 +47,10 @@ static void put_line(const struct writer *w, const struct picture *of, const flo
     putc(',', out);
     csv_put(out, !of ? "label" : of->folder ? of->folder : "");
     for (int k = 0; !w->npy && k < w->dim; k++)
-        of ? fprintf(out, ",%.9g", (double)row[k]) : fprintf(out, ",f%d", k);
+        if (of)
+            fprintf(out, ",%.9g", (double)row[k]);
+        else
+            fprintf(out, ",f%d", k);
     putc('\n', out);
 }
 

@@ -1,6 +1,6 @@
 /* linnet similar: the pictures of a folder that look most like one, by the cosine of their features;
  * where they lie in sub-folders, also the class that the nearest vote for. */
-#include "cmd/features.h"
+#include "cmd/inference.h"
 #include "train/neighbours.h"
 
 #include <stdio.h>
@@ -42,14 +42,14 @@ static const struct option options[] = {
     {.name = NULL},
 };
 
-/* Row 0 is the picture that others are compared with. */
+/* The first of the listing is the picture that others are compared with. */
 struct search {
     const struct config *cfg;
-    const struct features *features;
-    const char **label; /* (features.n) */
-    bool *skip;         /* (features.n): is the picture itself */
-    struct neighbour *nearest;
-    int n_nearest;
+    const struct listing *listing;
+    float *photo;       /* (dim) its features; NULL: not read yet */
+    struct stat itself; /* st_ino 0: no file */
+    const char **label; /* (listing.n) */
+    struct neighbours near;
     struct vote vote;
 };
 
@@ -66,14 +66,14 @@ static int least(int64_t a, int b)
 
 static void print_text(const struct search *s)
 {
-    const struct picture *const *of = s->features->of;
-    printf("%s", of[0]->name);
+    const struct picture *of = s->listing->at;
+    printf("%s", of[0].name);
     if (s->vote.label)
         printf(": %s %.1f %% (%d of %d neighbours)", s->vote.label, 100 * s->vote.share,
                s->vote.n, s->vote.of);
     putchar('\n');
-    for (int i = 0; i < least(s->cfg->top, s->n_nearest); i++)
-        printf("  %.4f  %s\n", distance(&s->nearest[i]), of[s->nearest[i].row]->name);
+    for (int i = 0; i < least(s->cfg->top, s->near.n); i++)
+        printf("  %.4f  %s\n", distance(&s->near.out[i]), of[s->near.out[i].row].name);
 }
 
 static void put_vote(struct json_writer *w, const struct vote *v)
@@ -88,19 +88,19 @@ static void put_vote(struct json_writer *w, const struct vote *v)
 
 static bool print_json(const struct search *s, struct err *e)
 {
-    const struct picture *const *of = s->features->of;
+    const struct picture *of = s->listing->at;
     struct json_writer w = {.lines = true};
     json_open(&w, NULL, '{');
-    json_put_text(&w, "file", of[0]->name);
+    json_put_text(&w, "file", of[0].name);
     if (s->vote.label)
         put_vote(&w, &s->vote);
     json_open(&w, "nearest", '[');
-    for (int i = 0; i < least(s->cfg->top, s->n_nearest); i++) {
-        const struct picture *near = of[s->nearest[i].row];
+    for (int i = 0; i < least(s->cfg->top, s->near.n); i++) {
+        const struct picture *near = &of[s->near.out[i].row];
         json_open(&w, NULL, '{');
         json_put_text(&w, "file", near->name);
         json_put_text(&w, "label", near->folder);
-        json_put_real(&w, "distance", distance(&s->nearest[i]));
+        json_put_real(&w, "distance", distance(&s->near.out[i]));
         json_close(&w, '}');
     }
     json_close(&w, ']');
@@ -113,67 +113,75 @@ static bool print_json(const struct search *s, struct err *e)
 }
 
 /* The picture may lie in the folder too, by any name: it is no neighbour of itself. */
-static void leave_out_itself(struct search *s)
+static bool is_itself(const struct search *s, const struct picture *of)
 {
-    struct stat own, other;
-    const struct features *f = s->features;
-    bool file = !f->of[0]->byte && stat(f->of[0]->name, &own) == 0;
-    s->skip[0] = true;
-    for (int i = 1; file && i < f->n; i++)
-        s->skip[i] = stat(f->of[i]->name, &other) == 0 && own.st_dev == other.st_dev &&
-                     own.st_ino == other.st_ino;
+    struct stat other;
+    return s->itself.st_ino && stat(of->name, &other) == 0 &&
+           s->itself.st_dev == other.st_dev && s->itself.st_ino == other.st_ino;
 }
 
-static bool find(struct search *s, struct err *e)
+/* Only the photo's features are kept, and those of no other picture: a folder may be of any size. */
+static bool take(void *ctx, const struct picture *of, const float *row, struct err *e)
 {
-    const struct features *f = s->features;
-    const struct config *c = s->cfg;
-    int most = least(c->top > c->k ? c->top : c->k, f->n);
-    size_t n = (size_t)f->n;
-    if (!(s->label = mem_new(n, sizeof(*s->label), e)) ||
-        !(s->skip = mem_new(n, sizeof(*s->skip), e)) ||
-        !(s->nearest = mem_new((size_t)most, sizeof(*s->nearest), e)))
+    struct search *s = ctx;
+    const struct picture *photo = s->listing->at;
+    size_t bytes = (size_t)s->near.dim * sizeof(*row);
+    if (of == photo) {
+        if (!photo->byte && stat(photo->name, &s->itself) != 0)
+            s->itself.st_ino = 0;
+        if ((s->photo = mem_new(1, bytes, e)) != NULL)
+            memcpy(s->photo, row, bytes);
+        s->near.of = s->photo;
+        return s->photo != NULL;
+    }
+    if (!s->photo)
+        return err_set(e, ERR_DATA, "%s: nothing to compare with", photo->name);
+    if (!is_itself(s, of))
+        neighbours_add(&s->near, (int)(of - photo), row);
+    return true;
+}
+
+static bool find(struct search *s, struct predictor *p, struct listing *l, struct err *e)
+{
+    int bad;
+    int64_t most = s->cfg->top > s->cfg->k ? s->cfg->top : s->cfg->k;
+    struct inference_each all = {.command = "similar",
+                                 .predictor = p,
+                                 .listing = l,
+                                 .row = take,
+                                 .ctx = s,
+                                 .label = "features"};
+    s->near = (struct neighbours){.dim = p->n_out, .k = least(most, l->n)};
+    if (!(s->label = mem_new((size_t)l->n, sizeof(*s->label), e)) ||
+        !(s->near.out = mem_new((size_t)s->near.k, sizeof(*s->near.out), e)) ||
+        !inference_each(&all, &bad, e))
         return false;
-    for (int i = 0; i < f->n; i++)
-        s->label[i] = f->of[i]->folder;
-    leave_out_itself(s);
-    struct neighbours_query q = {
-        .of = f->row, .row = f->row, .n = f->n, .dim = f->dim, .skip = s->skip};
-    s->n_nearest = neighbours_find(&q, s->nearest, most);
-    s->vote = neighbours_vote(s->nearest, least(c->k, s->n_nearest), s->label);
-    return s->n_nearest > 0 ||
-           err_set(e, ERR_DATA, "no other picture to compare %s with", f->of[0]->name);
+    for (int i = 0; i < l->n; i++)
+        s->label[i] = l->at[i].folder;
+    if (!s->photo)
+        return err_set(e, ERR_DATA, "%s: nothing to compare with", l->at[0].name);
+    s->vote = neighbours_vote(s->near.out, least(s->cfg->k, s->near.n), s->label);
+    return s->near.n > 0 ||
+           err_set(e, ERR_DATA, "no other picture to compare %s with", l->at[0].name);
 }
 
-static bool search(const struct config *c, const struct features *f, struct err *e)
+static bool search(const struct config *c, struct predictor *p, struct listing *l,
+                   struct err *e)
 {
-    struct search s = {.cfg = c, .features = f};
-    bool ok = find(&s, e);
+    struct search s = {.cfg = c, .listing = l};
+    bool ok = find(&s, p, l, e);
     if (ok && c->format == FORMAT_TEXT)
         print_text(&s);
     else if (ok)
         ok = print_json(&s, e);
+    mem_free(s.photo);
     mem_free(s.label);
-    mem_free(s.skip);
-    mem_free(s.nearest);
+    mem_free(s.near.out);
     return ok;
 }
 
 /* PHOTO and DIR alone are compared by the smallest model that is good at it. */
 static const char *const usual_model = "mobilenet_v2";
-
-static bool search_all(const struct config *c, struct predictor *p, struct listing *l,
-                       struct err *e)
-{
-    struct features f = {0};
-    int bad;
-    bool ok = features_read(&f, "similar", p, l, &bad, e);
-    if (ok && (f.n == 0 || f.of[0] != &l->at[0]))
-        ok = err_set(e, ERR_DATA, "%s: nothing to compare with", l->at[0].name);
-    ok = ok && search(c, &f, e);
-    features_release(&f);
-    return ok;
-}
 
 static bool run(struct call *call, struct err *e)
 {
@@ -191,7 +199,7 @@ static bool run(struct call *call, struct err *e)
     bool ok = inference_open(&inf, call, true, &p, &l, e);
     if (ok && strcmp(l.at[0].name, photo) != 0)
         ok = err_set(e, ERR_USAGE, "%s is a folder: PHOTO is one picture", photo);
-    ok = ok && search_all(c, &p, &l, e);
+    ok = ok && search(c, &p, &l, e);
     predictor_close(&p);
     listing_release(&l);
     return ok;

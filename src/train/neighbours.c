@@ -11,31 +11,23 @@ static double dot(const float *a, const float *b, int n)
     return sum;
 }
 
-static double cosine(const float *a, double a_length, const float *b, int n)
+static double cosine(const float *a, const float *b, int n)
 {
-    double both = a_length * sqrt(dot(b, b, n));
+    double both = sqrt(dot(a, a, n)) * sqrt(dot(b, b, n));
     return both > 0 ? dot(a, b, n) / both : 0;
 }
 
-int neighbours_find(const struct neighbours_query *q, struct neighbour *out, int k)
+void neighbours_add(struct neighbours *s, int row, const float *features)
 {
-    double length = sqrt(dot(q->of, q->of, q->dim));
-    int found = 0;
-    for (int i = 0; i < q->n; i++) {
-        if (q->skip && q->skip[i])
-            continue;
-        const float *row = q->row + (size_t)i * (size_t)q->dim;
-        double similarity = cosine(q->of, length, row, q->dim);
-        int at = found;
-        while (at > 0 && out[at - 1].similarity < similarity)
-            at--;
-        if (at == k)
-            continue;
-        found += found < k;
-        memmove(out + at + 1, out + at, (size_t)(found - at - 1) * sizeof(*out));
-        out[at] = (struct neighbour){i, similarity};
-    }
-    return found;
+    double similarity = cosine(s->of, features, s->dim);
+    int at = s->n;
+    while (at > 0 && s->out[at - 1].similarity < similarity)
+        at--;
+    if (at == s->k)
+        return;
+    s->n += s->n < s->k;
+    memmove(s->out + at + 1, s->out + at, (size_t)(s->n - at - 1) * sizeof(*s->out));
+    s->out[at] = (struct neighbour){row, similarity};
 }
 
 static double weight(const struct neighbour *n)

@@ -12,15 +12,15 @@ struct neighbour {
     double similarity; /* cosine, -1 .. 1; 0 of a row that is all zeros */
 };
 
-struct neighbours_query {
-    const float *of;  /* (dim) */
-    const float *row; /* (n, dim) */
-    int n, dim;
-    const bool *skip; /* (n): rows that do not count; NULL = none */
+/* The k most similar rows of those that were added, the most similar first, equal ones in the order
+ * they came. */
+struct neighbours {
+    const float *of; /* (dim) borrowed, as is out: (k) */
+    int dim, k;
+    struct neighbour *out;
+    int n; /* in out so far */
 };
-/* The k most similar rows into out (k), the most similar first, equal ones in their order. Returns
- * how many there are, at most k. */
-int neighbours_find(const struct neighbours_query *q, struct neighbour *out, int k);
+void neighbours_add(struct neighbours *s, int row, const float *features);
 
 struct vote {
     const char *label; /* NULL: none of the neighbours has one, or none is similar at all */
