@@ -174,6 +174,8 @@ ALWAYS vmask vbeats(vec a, vec b)
 /* 16-bit brain floats: the upper half of a float, rounded to nearest even. */
 typedef uint16_t vechalf __attribute__((vector_size(V * 2)));
 
+typedef uint16_t vechalf_any __attribute__((vector_size(V * 2), aligned(2)));
+
 ALWAYS vec vload_bf16(const uint16_t *p) /* aligned to V * 2 bytes */
 {
     vechalf h = *(const vechalf *)p;
@@ -188,6 +190,17 @@ ALWAYS void vstore_bf16(uint16_t *p, vec v)
     vecu quiet = bits >> 16 | 0x40; /* rounding could turn a NaN into infinity */
     *(vechalf *)p = __builtin_convertvector(vpick_int(vnan(v), quiet, up), vechalf);
 #endif
+}
+ALWAYS vec vload_bf16u(const uint16_t *p)
+{
+    vechalf h = (vechalf) * (const vechalf_any *)p;
+    return (vec)(__builtin_convertvector(h, vecu) << 16);
+}
+ALWAYS void vstore_bf16u(uint16_t *p, vec v)
+{
+    vechalf h;
+    vstore_bf16((uint16_t *)&h, v);
+    *(vechalf_any *)p = (vechalf_any)h;
 }
 
 #endif
