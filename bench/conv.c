@@ -86,8 +86,14 @@ static void own_run(void *ctx)
     if (back)
         s.c = o->shape.k, s.k = o->shape.c;
     o->ops->pack(&s, o->w, back, o->u, o->n_thread);
-    o->ops->conv(&(struct wino_conv){s, back ? o->y : o->x, back ? o->x : o->y, o->u,
-                                     back ? NULL : o->bias, o->scratch, o->n_thread});
+    o->ops->conv(&(struct wino_conv){.shape = s,
+                                     .x = back ? o->y : o->x,
+                                     .y = back ? o->x : o->y,
+                                     .u = o->u,
+                                     .bias = back ? NULL : o->bias,
+                                     .kind = ACTIVATION_identity,
+                                     .scratch = o->scratch,
+                                     .n_thread = o->n_thread});
 }
 
 static void *fill(size_t bytes, bool half)

@@ -39,10 +39,11 @@ foreach(source ${parity})
     set_target_properties(parity_${stem} PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
 endforeach()
-# Fuzzers, for tests/fuzz/run: image.c with what it includes, text.c.
+# Fuzzers, for tests/fuzz/run: image.c and weights.c with what they include, text.c.
 add_executable(fuzz_image tests/fuzz/image.c tests/fuzz/mutate.c)
+add_executable(fuzz_weights tests/fuzz/weights.c tests/fuzz/mutate.c)
 add_executable(fuzz_text tests/fuzz/text.c)
-foreach(fuzzer fuzz_image fuzz_text)
+foreach(fuzzer fuzz_image fuzz_weights fuzz_text)
     target_link_libraries(${fuzzer} PRIVATE linnet linnet_warnings)
     set_target_properties(${fuzzer} PROPERTIES
         RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
@@ -52,4 +53,7 @@ if(TARGET linnet_program)
     add_test(NAME train.survive COMMAND ${CMAKE_SOURCE_DIR}/tests/train/survive
         $<TARGET_FILE:linnet_program>)
     set_tests_properties(train.survive PROPERTIES TIMEOUT 600 LABELS program)
+    add_test(NAME train.finetune COMMAND ${CMAKE_SOURCE_DIR}/tests/train/finetune
+        $<TARGET_FILE:linnet_program>)
+    set_tests_properties(train.finetune PROPERTIES TIMEOUT 900 LABELS program)
 endif()

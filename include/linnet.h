@@ -5,10 +5,10 @@
  *     struct linnet_graph *g = linnet_model_new("{\"model\":\"cnn5\",\"classes\":10,\"size\":64}", &e);
  *     struct linnet_backend *b = linnet_backend_open("auto", 0, &e);
  *     struct linnet_weights *w = linnet_weights_new(g, 1, &e);
- *     struct linnet_request r = {.max_n = 16, .keep = (const char *const[]){"logits", NULL}};
+ *     struct linnet_request r = {.max_n = 16, .keep = (const char *const[]){"out", NULL}};
  *     struct linnet_plan *p = linnet_plan_new(b, g, w, &r, &e);
  *     linnet_plan_feed(p, "input", pixels, 16, &e) && linnet_plan_forward(p, 0, &e) &&
- *         linnet_plan_read(p, "logits", logits, &e);
+ *         linnet_plan_read(p, "out", logits, &e);
  *
  * What can fail returns NULL or false and fills in the error, which is never NULL. Tensors are
  * float, in PyTorch's order (N, C, H, W), but for pictures: uint8 (N, H, W, C). Objects are used
@@ -48,6 +48,10 @@ struct linnet_tensor {
 };
 /* Node or weight i; false past the end. Texts live as long as the graph or the weights. */
 bool linnet_graph_node(const struct linnet_graph *g, int i, struct linnet_tensor *out);
+/* Block i of a model, from the input on: the module that it is in torchvision (what --unfreeze
+ * counts), and the node with the same output. False past the end. */
+bool linnet_graph_block(const struct linnet_graph *g, int i, const char **name,
+                        const char **out);
 
 /* Devices: "ref", "cpu" or "auto"; 0 threads = all that this process may use. */
 struct linnet_backend;

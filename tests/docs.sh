@@ -3,7 +3,7 @@
 #     tests/docs.sh BUILD
 # * Code blocks (```sh, or indented): a line that begins with `linnet` or `$ linnet` is run, page by page in
 #   a fresh folder that holds pets/ and cat.jpg. A `linnet` on the PATH makes it small first: few
-#   pictures, few filters, one epoch.
+#   pictures, few filters, one epoch, no download.
 # * Code in the text: each command named exists and knows each flag given to it; a lone `--flag` is known to
 #   some command; each `make` target exists.
 # * Each relative link and picture leads to a file.
@@ -120,6 +120,7 @@ unless()
 case ${1:-} in
 demo-data) most size 64; most train 8; most test 4; [[ " ${words[*]} " == *" --force "* ]] || words+=(--force) ;;
 train) most epochs 1; most size 32; unless filters 8 ;;
+pull) [[ " ${words[*]} " == *" --dry-run "* ]] || words+=(--dry-run) ;; # nothing is fetched
 bench) most batch 4; most size 32; most steps 1; unless filters 8 ;;
 esac
 exec "$LINNET" "${words[@]}"

@@ -6,9 +6,11 @@
 #include "graph/plan.h"
 #include "graph/weights.h"
 #include "linnet.h"
+#include "model/model.h"
 
 struct linnet_graph {
     struct graph *graph;
+    struct model model; /* without blocks when the graph came as nodes */
 };
 
 struct linnet_backend {

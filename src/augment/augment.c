@@ -32,13 +32,13 @@ bool augment_check(const struct augment_config *cfg, struct err *e)
         const char *name;
         double min, max;
     } range[] = {
-        {"crop_scale", cfg->crop_scale_min, cfg->crop_scale_max},
-        {"blur_sigma", cfg->blur_sigma_min, cfg->blur_sigma_max},
+        {"crop-scale", cfg->crop_scale_min, cfg->crop_scale_max},
+        {"blur-sigma", cfg->blur_sigma_min, cfg->blur_sigma_max},
         {"erase", cfg->erase_min, cfg->erase_max},
     };
     for (size_t i = 0; i < sizeof(range) / sizeof(*range); i++)
         if (range[i].min > range[i].max)
-            return err_set(e, ERR_USAGE, "%s_min %g is above %s_max %g", range[i].name,
+            return err_set(e, ERR_USAGE, "--%s-min %g is above --%s-max %g", range[i].name,
                            range[i].min, range[i].name, range[i].max);
     return true;
 }

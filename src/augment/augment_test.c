@@ -169,6 +169,22 @@ static void test_flips(void **state)
     image_release(&src);
 }
 
+/* Rows of every length around what one vector holds. */
+static void test_mirror_of_any_width(void **state)
+{
+    (void)state;
+    for (int side = 1; side <= SIDE; side++) {
+        struct image src = picture(side, side);
+        uint8_t out[BYTES];
+        apply(&(struct augment_config){.hflip = 1}, 1, &src, side, out);
+        for (int y = 0; y < side; y++)
+            for (int x = 0; x < side; x++)
+                assert_memory_equal(out + 3 * (side * y + x),
+                                    src.pixel + 3 * (side * y + side - 1 - x), 3);
+        image_release(&src);
+    }
+}
+
 /* A crop at the picture's own scale is a window of it, and all windows occur. */
 static void test_random_crop_is_a_window(void **state)
 {
@@ -201,7 +217,7 @@ static void test_check(void **state)
     struct augment_config cfg = {.crop_scale_min = 0.5, .crop_scale_max = 0.2};
     assert_false(augment_check(&cfg, &e));
     assert_int_equal(e.kind, ERR_USAGE);
-    assert_string_equal(e.msg, "crop_scale_min 0.5 is above crop_scale_max 0.2");
+    assert_string_equal(e.msg, "--crop-scale-min 0.5 is above --crop-scale-max 0.2");
     cfg.crop_scale_max = 1;
     assert_true(augment_check(&cfg, &e));
 }
@@ -230,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_one_crop),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_flips),
+        cmocka_unit_test(test_mirror_of_any_width),
         cmocka_unit_test(test_random_crop_is_a_window),
         cmocka_unit_test(test_check),
         cmocka_unit_test(test_no_memory),

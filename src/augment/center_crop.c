@@ -12,7 +12,7 @@ static bool crop(const struct augment_config *cfg, struct rng *r, const struct i
     (void)r;
     struct image from;
     bool owned;
-    if (!crop_source(src, round_even(cfg->crop_side * out->w), out->w, &from, &owned, e))
+    if (!crop_source(src, crop_side_px(cfg, out->w), out->w, &from, &owned, e))
         return false;
     int x = round_even((from.w - out->w) / 2.0), y = round_even((from.h - out->h) / 2.0);
     crop_window(&from, x, y, AUGMENT_FILL_BLACK, out);
@@ -31,7 +31,7 @@ static const struct option options[] = {
      .choice = kinds,
      .group = "Augmentation",
      .help = "how the input is cut from the picture in training"},
-    {.name = "crop_side",
+    {.name = "crop-side",
      .type = OPTION_REAL,
      .offset = offsetof(struct augment_config, crop_side),
      .min.r = 0,

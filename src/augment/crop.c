@@ -12,6 +12,12 @@ int round_even(double x)
     return (int)nearbyint(x); /* the default rounding mode is half to even */
 }
 
+int crop_side_px(const struct augment_config *cfg, int size_px)
+{
+    int side = cfg->crop == AUGMENT_CROP_RESIZED ? 0 : round_even(cfg->crop_side * size_px);
+    return side > 0 && side < size_px ? size_px : side;
+}
+
 static int min_int(int a, int b)
 {
     return a < b ? a : b;

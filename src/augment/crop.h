@@ -15,6 +15,9 @@ void crop_window(const struct image *src, int x, int y, enum augment_fill fill,
 MUST_CHECK bool crop_source(const struct image *src, int side, int least, struct image *out,
                             bool *owned, struct err *e);
 
+/* The shorter side that a crop of a stated scale cuts size_px from; 0: the options state none. */
+int crop_side_px(const struct augment_config *cfg, int size_px);
+
 /* Rounds half to even, as Python's round(). */
 int round_even(double x);
 

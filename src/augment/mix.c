@@ -127,7 +127,7 @@ const struct option mix_options[] = {
      .max.r = 10,
      .fallback.r = 0,
      .help = "CutMix: alpha of its Beta distribution (1 is usual, 0 = off)"},
-    {.name = "mix_probability",
+    {.name = "mix-probability",
      .type = OPTION_REAL,
      .offset = offsetof(struct augment_config, mix_probability),
      .min.r = 0,

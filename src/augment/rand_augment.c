@@ -23,14 +23,14 @@ static bool edit(const struct augment_config *cfg, struct rng *r, struct image *
 }
 
 static const struct option options[] = {
-    {.name = "rand_augment",
+    {.name = "rand-augment",
      .type = OPTION_INT,
      .offset = offsetof(struct augment_config, rand_augment),
      .min.i = 0,
      .max.i = 8,
      .fallback.i = 0,
      .help = "RandAugment: operations a picture (2 is usual, 0 = off)"},
-    {.name = "rand_augment_magnitude",
+    {.name = "rand-augment-magnitude",
      .type = OPTION_INT,
      .offset = offsetof(struct augment_config, rand_augment_magnitude),
      .min.i = 0,

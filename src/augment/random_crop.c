@@ -13,7 +13,7 @@ static bool crop(const struct augment_config *cfg, struct rng *r, const struct i
 {
     struct image from;
     bool owned;
-    if (!crop_source(src, round_even(cfg->crop_side * out->w), out->w, &from, &owned, e))
+    if (!crop_source(src, crop_side_px(cfg, out->w), out->w, &from, &owned, e))
         return false;
     int pad = (int)cfg->crop_padding;
     int y = (int)rng_below(r, (uint32_t)(from.h + 2 * pad - out->h + 1)) - pad;
@@ -27,7 +27,7 @@ static bool crop(const struct augment_config *cfg, struct rng *r, const struct i
 static const char *const fills[] = {"black", "mean", "edge", "reflect", NULL};
 
 static const struct option options[] = {
-    {.name = "crop_padding",
+    {.name = "crop-padding",
      .type = OPTION_INT,
      .offset = offsetof(struct augment_config, crop_padding),
      .min.i = 0,
@@ -35,7 +35,7 @@ static const struct option options[] = {
      .fallback.i = 0,
      .when = "crop=random",
      .help = "random crop: pixels added on each side first (4 for pad-and-crop)"},
-    {.name = "crop_fill",
+    {.name = "crop-fill",
      .type = OPTION_CHOICE,
      .offset = offsetof(struct augment_config, crop_fill),
      .fallback.s = "reflect",

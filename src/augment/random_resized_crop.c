@@ -67,7 +67,7 @@ static bool crop(const struct augment_config *cfg, struct rng *r, const struct i
 }
 
 static const struct option options[] = {
-    {.name = "crop_scale_min",
+    {.name = "crop-scale-min",
      .type = OPTION_REAL,
      .offset = offsetof(struct augment_config, crop_scale_min),
      .min.r = 0.01,
@@ -75,7 +75,7 @@ static const struct option options[] = {
      .fallback.r = 0.35,
      .when = "crop=resized",
      .help = "resized crop: smallest share of the picture's area"},
-    {.name = "crop_scale_max",
+    {.name = "crop-scale-max",
      .type = OPTION_REAL,
      .offset = offsetof(struct augment_config, crop_scale_max),
      .min.r = 0.01,
@@ -83,7 +83,7 @@ static const struct option options[] = {
      .fallback.r = 1,
      .when = "crop=resized",
      .help = "resized crop: largest share of the picture's area"},
-    {.name = "crop_ratio",
+    {.name = "crop-ratio",
      .type = OPTION_REAL,
      .offset = offsetof(struct augment_config, crop_ratio),
      .min.r = 1,

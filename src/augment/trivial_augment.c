@@ -20,7 +20,7 @@ static bool edit(const struct augment_config *cfg, struct rng *r, struct image *
 }
 
 static const struct option options[] = {
-    {.name = "trivial_augment",
+    {.name = "trivial-augment",
      .type = OPTION_BOOL,
      .offset = offsetof(struct augment_config, trivial_augment),
      .fallback.b = false,

@@ -18,7 +18,7 @@ enum err_kind {
     ERR_DEVICE,      /* 2: what this machine cannot do */
     ERR_DATA,        /* 3: the data set or a picture */
     ERR_MODEL,       /* 4: a model file refused */
-    ERR_STORAGE,     /* 5: a disk or directory failed */
+    ERR_STORAGE,     /* 5: a disk, directory or download failed */
     ERR_DIVERGED,    /* 6: NaN or infinity */
     ERR_LEAK,        /* 7: the same picture in train and test, with --strict */
     ERR_INTERRUPTED, /* 128 + signal: stopped from outside, and saved */

@@ -178,18 +178,25 @@ static bool write_tmp(const char *tmp, const char *path, const struct file_part 
     return ok;
 }
 
+/* The second half of an atomic write. */
+static bool move_over(const char *tmp, const char *path, struct err *e)
+{
+    char *folder = folder_of(path, e);
+    bool ok = folder && ((!must_fail() && rename(tmp, path) == 0) || err_errno(e, path)) &&
+              dir_sync(folder, e);
+    mem_free(folder);
+    return ok;
+}
+
 bool file_write_atomic(const char *path, const struct file_part *part, int n_part,
                        struct err *e)
 {
     char *tmp = mem_printf(e, "%s.tmp.%ld", path, (long)getpid());
-    char *folder = tmp ? folder_of(path, e) : NULL;
-    bool ok = folder && write_tmp(tmp, path, part, n_part, e);
-    if (ok && (must_fail() || rename(tmp, path) != 0)) {
-        ok = err_errno(e, path);
+    bool ok = tmp && write_tmp(tmp, path, part, n_part, e);
+    if (ok && !move_over(tmp, path, e)) {
         unlink(tmp);
+        ok = false;
     }
-    ok = ok && dir_sync(folder, e);
-    mem_free(folder);
     mem_free(tmp);
     return ok;
 }
@@ -223,6 +230,11 @@ bool file_append(int fd, const char *path, const void *byte, size_t n, struct er
 bool file_sync(int fd, const char *path, struct err *e)
 {
     return (!must_fail() && fsync(fd) == 0) || err_errno(e, path);
+}
+
+bool file_publish(int fd, const char *tmp, const char *path, struct err *e)
+{
+    return file_sync(fd, tmp, e) && move_over(tmp, path, e);
 }
 
 bool file_keep(const char *path, const char *kept, struct err *e)

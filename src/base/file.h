@@ -37,6 +37,9 @@ MUST_CHECK bool file_write_plain(const char *path, const void *byte, size_t n, s
 MUST_CHECK bool file_append(int fd, const char *path, const void *byte, size_t n,
                             struct err *e);
 MUST_CHECK bool file_sync(int fd, const char *path, struct err *e);
+/* The file tmp, written through fd, becomes path in the same folder: synced, renamed over what stood
+ * there, the folder synced. */
+MUST_CHECK bool file_publish(int fd, const char *tmp, const char *path, struct err *e);
 /* What stands at path also stands at kept, replacing it atomically: a hard link, or a rename on
  * file systems that have none. */
 MUST_CHECK bool file_keep(const char *path, const char *kept, struct err *e);

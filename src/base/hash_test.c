@@ -25,15 +25,32 @@ static void crc_known_answers(void **state)
     }
 }
 
+/* From zlib's crc32(). */
+static void zip_known_answers(void **state)
+{
+    (void)state;
+    uint8_t up[256];
+    for (int i = 0; i < 256; i++)
+        up[i] = (uint8_t)i;
+    uint32_t (*const crc[])(uint32_t, const void *, size_t) = {crc32_zip, crc32_zip_plain};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(crc[i](0, "123456789", 9), 0xCBF43926);
+        assert_int_equal(crc[i](0, up, 256), 0x29058C73);
+        assert_int_equal(crc[i](crc[i](0, up, 100), up + 100, 156), 0x29058C73);
+    }
+}
+
 static void crc_agrees_with_plain(void **state)
 {
     (void)state;
-    uint8_t byte[100];
-    for (int i = 0; i < 100; i++)
+    uint8_t byte[300];
+    for (int i = 0; i < 300; i++)
         byte[i] = (uint8_t)(i * 37 + 11);
     for (size_t from = 0; from < 9; from++)
-        for (size_t n = 0; from + n <= 100; n++)
+        for (size_t n = 0; from + n <= 300; n++) {
             assert_int_equal(crc32c(7, byte + from, n), crc32c_plain(7, byte + from, n));
+            assert_int_equal(crc32_zip(7, byte + from, n), crc32_zip_plain(7, byte + from, n));
+        }
 }
 
 /* From the reference implementation (python-xxhash 3, xxh64_intdigest). */
@@ -52,6 +69,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crc_known_answers),
+        cmocka_unit_test(zip_known_answers),
         cmocka_unit_test(crc_agrees_with_plain),
         cmocka_unit_test(hash_known_answers),
     };

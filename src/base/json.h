@@ -52,5 +52,7 @@ void json_put_real(struct json_writer *w, const char *key, double r); /* NaN and
 void json_put_bool(struct json_writer *w, const char *key, bool b);
 MUST_CHECK bool json_done(struct json_writer *w, struct err *e);
 void json_writer_release(struct json_writer *w);
+/* A line on standard output, if the text is whole; releases the writer. */
+MUST_CHECK bool json_print(struct json_writer *w, struct err *e);
 
 #endif

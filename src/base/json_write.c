@@ -138,3 +138,12 @@ void json_writer_release(struct json_writer *w)
     if (w)
         *w = (struct json_writer){0};
 }
+
+bool json_print(struct json_writer *w, struct err *e)
+{
+    bool ok = json_done(w, e);
+    if (ok)
+        puts(w->text);
+    json_writer_release(w);
+    return ok;
+}

@@ -22,19 +22,21 @@ static bool must_fail(void)
     return atomic_load(&fail_countdown) > 0 && atomic_fetch_sub(&fail_countdown, 1) == 1;
 }
 
-void *mem_new(size_t n, size_t size, struct err *e)
+void *mem_raw(size_t n, size_t size, struct err *e)
 {
     size_t bytes;
     void *block = NULL;
-    if (!__builtin_mul_overflow(n, size, &bytes) && bytes < SIZE_MAX - ALIGN && !must_fail()) {
-        bytes = (bytes + ALIGN) / ALIGN * ALIGN;
-        block = aligned_alloc(ALIGN, bytes);
-    }
-    if (!block) {
+    if (!__builtin_mul_overflow(n, size, &bytes) && bytes < SIZE_MAX - ALIGN && !must_fail())
+        block = aligned_alloc(ALIGN, (bytes + ALIGN) / ALIGN * ALIGN);
+    if (!block)
         err_set(e, ERR_NOMEM, "no memory for %zu x %zu bytes", n, size);
-        return NULL;
-    }
-    return memset(block, 0, bytes);
+    return block;
+}
+
+void *mem_new(size_t n, size_t size, struct err *e)
+{
+    void *block = mem_raw(n, size, e);
+    return block ? memset(block, 0, n * size) : NULL;
 }
 
 void *mem_grow(void *old, size_t old_n, size_t new_n, size_t size, struct err *e)

@@ -11,6 +11,8 @@
 /* n x size zeroed bytes, never NULL for n = 0; NULL and ERR_NOMEM when there is no memory or
  * n x size overflows. The caller frees with mem_free. */
 MUST_CHECK void *mem_new(size_t n, size_t size, struct err *e);
+/* The same, not zeroed: for what is about to be written whole. */
+MUST_CHECK void *mem_raw(size_t n, size_t size, struct err *e);
 /* The same block at new_n elements, the added ones zeroed; on failure the old block stands. */
 MUST_CHECK void *mem_grow(void *old, size_t old_n, size_t new_n, size_t size, struct err *e);
 MUST_CHECK char *mem_text(const char *text, struct err *e); /* a copy */

@@ -6,6 +6,12 @@
 /* Threads this process may use at once: CPU affinity and cgroup quota, at least 1. */
 int parallel_threads(void);
 
+/* First in main: how long a waiting thread spins before it sleeps is read from the environment when
+ * the OpenMP runtime is loaded, and its own default (milliseconds) takes a core from the threads
+ * that decode, and from other programs. Where neither GOMP_SPINCOUNT nor OMP_WAIT_POLICY is set,
+ * sets the first and starts the program again; returns where that cannot be. */
+void parallel_settle(char **argv);
+
 /* fn(ctx, task, thread) for each task in 0 .. n_task-1 on n_thread threads, thread in
  * 0 .. n_thread-1. Task t runs on thread t * n_thread / n_task (contiguous, fixed), so what a
  * thread accumulates does not depend on timing. Returns when all are done. Not nested. */

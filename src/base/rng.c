@@ -41,6 +41,14 @@ uint32_t rng_u32(struct rng *r)
     return r->block[4 - r->left--];
 }
 
+void rng_seek(struct rng *r, uint64_t word)
+{
+    r->counter[0] = (uint32_t)(word / 4);
+    r->left = 0;
+    for (uint64_t i = 0; i < word % 4; i++)
+        rng_u32(r);
+}
+
 uint32_t rng_below(struct rng *r, uint32_t n)
 {
     /* Lemire, "Fast random integer generation in an interval", 2019. */

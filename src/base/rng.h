@@ -27,6 +27,8 @@ struct rng {
 
 /* The stream (seed, purpose, a, b) from its beginning. a and b below 2^40. */
 struct rng rng_at(uint64_t seed, enum rng_purpose purpose, uint64_t a, uint64_t b);
+/* Goes to word number `word` of its stream: rng_u32 takes one, rng_range two, rng_normal four. */
+void rng_seek(struct rng *r, uint64_t word);
 uint32_t rng_u32(struct rng *r);
 uint32_t rng_below(struct rng *r, uint32_t n); /* 0 .. n-1, unbiased; n > 0 */
 float rng_uniform(struct rng *r);              /* [0, 1), 24 bits */

@@ -110,13 +110,31 @@ static void shuffles_are_permutations(void **state)
         assert_in_range(first[i], 870, 1130);
 }
 
+static void seeking_is_skipping(void **state)
+{
+    (void)state;
+    for (uint64_t word = 0; word < 11; word++) {
+        struct rng a = rng_at(3, RNG_TEST, 1, 2), b = a;
+        rng_u32(&b); /* from anywhere */
+        for (uint64_t i = 0; i < word; i++)
+            rng_u32(&a);
+        rng_seek(&b, word);
+        for (int i = 0; i < 6; i++)
+            assert_int_equal(rng_u32(&a), rng_u32(&b));
+    }
+    struct rng a = rng_at(3, RNG_TEST, 1, 2), b = a;
+    rng_normal(&a);
+    rng_range(&a, 0, 1);
+    rng_seek(&b, 6);
+    assert_int_equal(rng_u32(&a), rng_u32(&b));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(philox_known_answers),
-        cmocka_unit_test(streams_differ),
-        cmocka_unit_test(ranges_hold),
-        cmocka_unit_test(shuffles_are_permutations),
+        cmocka_unit_test(philox_known_answers), cmocka_unit_test(streams_differ),
+        cmocka_unit_test(ranges_hold),          cmocka_unit_test(shuffles_are_permutations),
+        cmocka_unit_test(seeking_is_skipping),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

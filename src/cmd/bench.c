@@ -41,8 +41,15 @@ static bool bench_run(struct call *c, struct err *e)
     return bench_step(c->config, e);
 }
 
-static const struct command_options options[] = {
-    {bench_options, 0}, {cnn5_options, FIELD(model)}, {optim_options, FIELD(optim)}, {NULL, 0}};
+static int tables(void *config, struct option_table *table)
+{
+    struct bench_step_config *c = config;
+    int n = 0;
+    table[n++] = (struct option_table){bench_options, c};
+    n += model_tables(&c->model, table + n);
+    table[n++] = (struct option_table){optim_options, &c->optim};
+    return n;
+}
 
 const struct command command_bench = {
     .name = "bench",
@@ -53,6 +60,6 @@ const struct command command_bench = {
     .min_operand = 1,
     .max_operand = 1,
     .config_size = sizeof(struct bench_step_config),
-    .options = options,
+    .tables = tables,
     .run = bench_run,
 };

@@ -1,4 +1,4 @@
-/* linnet bench step: real training steps of cnn5 on pictures made by a formula (bench/batch.py makes
+/* linnet bench step: real training steps on pictures made by a formula (bench/batch.py makes
  * the same), timed one by one. */
 #include "cmd/bench_step.h"
 
@@ -23,7 +23,8 @@ struct bench {
     struct plan *plan;
     struct optimiser optimiser;
     double lr;
-    struct node *input, *target, *loss;
+    struct model_config config; /* resolved */
+    struct model model;
     uint8_t *pixel;
     float *label, *losses; /* (batch, CLASSES), (batch) */
     double *seconds;       /* (steps) */
@@ -33,7 +34,7 @@ struct bench {
 
 static void draw(struct bench *b)
 {
-    int64_t side = b->cfg->model.size;
+    int64_t side = b->config.size;
     for (uint32_t i = 0; i < (uint32_t)(b->cfg->batch * side * side * 3); i++) {
         uint32_t x = i; /* an integer hash: xor, multiply, twice */
         x ^= x >> 15;
@@ -54,7 +55,7 @@ static bool open_plan(struct bench *b, struct err *e)
         .max_n = (int)b->cfg->batch,
         .mode = MODE_TRAIN,
         .compute = b->cfg->precision == BENCH_BF16 ? DTYPE_BF16 : DTYPE_F32,
-        .keep = (struct node *[]){b->loss, NULL},
+        .keep = (struct node *[]){b->model.loss, NULL},
         .want_weights = true,
     };
     const char *avoid[] = {b->cfg->avoid, NULL};
@@ -67,14 +68,17 @@ static bool open_plan(struct bench *b, struct err *e)
 static bool open_bench(struct bench *b, struct err *e)
 {
     const struct bench_step_config *cfg = b->cfg;
-    struct cnn5_input in = {.n_class = CLASSES,
-                            .u8 = true,
-                            .mean = {0.485F, 0.456F, 0.406F},
-                            .std = {0.229F, 0.224F, 0.225F}};
-    size_t n = (size_t)cfg->batch, side = (size_t)cfg->model.size;
+    struct model_input in = {.n_class = CLASSES,
+                             .u8 = true,
+                             .mean = {0.485, 0.456, 0.406},
+                             .std = {0.229, 0.224, 0.225}};
     struct optim_config rule = cfg->optim;
+    b->config = cfg->model;
+    if (!model_resolve(&b->config, e))
+        return false;
+    size_t n = (size_t)cfg->batch, side = (size_t)b->config.size;
     if (!(b->backend = backend_open(cfg->backend, (int)cfg->threads, e)) ||
-        !(b->graph = graph_new(e)) || !cnn5_build(b->graph, &cfg->model, &in, e) ||
+        !(b->graph = graph_new(e)) || !model_build(&b->model, b->graph, &b->config, &in, e) ||
         !(b->weights = weights_new(b->graph, e)) || !optim_resolve(&rule, e) ||
         !optimiser_init(&b->optimiser, &rule, b->backend, b->graph, NULL, e) ||
         !(b->pixel = mem_new(n, side * side * 3, e)) ||
@@ -84,9 +88,6 @@ static bool open_bench(struct bench *b, struct err *e)
         !(b->mean_loss = mem_new((size_t)(cfg->warm + cfg->steps), sizeof(double), e)))
         return false;
     b->lr = rule.lr;
-    b->input = graph_find(b->graph, "input");
-    b->target = graph_find(b->graph, "target");
-    b->loss = graph_find(b->graph, "loss");
     weights_init(b->weights, (uint64_t)cfg->seed);
     draw(b);
     return open_plan(b, e);
@@ -124,14 +125,14 @@ static bool step(struct bench *b, int i, struct err *e)
 {
     int n = (int)b->cfg->batch;
     double start = clock_s(), sum = 0;
-    if (!plan_feed(b->plan, b->input, b->pixel, n, e) ||
-        !plan_feed(b->plan, b->target, b->label, n, e) ||
+    if (!plan_feed(b->plan, b->model.input, b->pixel, n, e) ||
+        !plan_feed(b->plan, b->model.target, b->label, n, e) ||
         !plan_forward(b->plan, (uint64_t)i, e) ||
-        !plan_seed(b->plan, b->loss, NULL, 1.0F / (float)n, e) ||
+        !plan_seed(b->plan, b->model.loss, NULL, 1.0F / (float)n, e) ||
         !plan_backward(b->plan, NULL, NULL, e))
         return false;
     optimiser_step(&b->optimiser, b->weights, b->weights->grad, b->lr, 1);
-    if (!plan_read(b->plan, b->loss, b->losses, e))
+    if (!plan_read(b->plan, b->model.loss, b->losses, e))
         return false;
     for (int k = 0; k < n; k++)
         sum += (double)b->losses[k] / n;
@@ -165,11 +166,7 @@ static bool print_json(const struct bench *b, struct err *e)
     json_put_real(&w, "rss_anon_mib", b->anonymous_mib);
     json_put_text(&w, "isa", b->backend->isa ? b->backend->isa->name : "");
     json_close(&w, '}');
-    bool ok = json_done(&w, e);
-    if (ok)
-        puts(w.text);
-    json_writer_release(&w);
-    return ok;
+    return json_print(&w, e);
 }
 
 static bool print_groups(const struct bench *b, struct err *e)
@@ -201,7 +198,7 @@ static bool print_text(const struct bench *b, struct err *e)
     printf("%s, %d threads, batch %" PRId64 ", %" PRId64 " px: %.4f s a step (%.4f .. %.4f), "
            "%.1f img/s\n",
            b->backend->isa ? b->backend->isa->name : b->backend->ops->name,
-           b->backend->n_thread, b->cfg->batch, b->cfg->model.size, median, sorted[0],
+           b->backend->n_thread, b->cfg->batch, b->config.size, median, sorted[0],
            sorted[steps - 1], (double)b->cfg->batch / median);
     printf("anonymous memory %.0f MiB, of which the plan %.0f MiB; loss %.5f to %.5f\n",
            b->anonymous_mib, (double)plan_bytes(b->plan) / 1048576, b->mean_loss[0],

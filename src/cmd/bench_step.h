@@ -2,13 +2,13 @@
 #ifndef CMD_BENCH_STEP_H
 #define CMD_BENCH_STEP_H
 
-#include "model/cnn5.h"
+#include "model/model.h"
 #include "optim/optim.h"
 
 enum bench_precision { BENCH_FP32, BENCH_BF16 };
 
 struct bench_step_config {
-    struct cnn5_config model;
+    struct model_config model;
     struct optim_config optim;
     int64_t batch, warm, steps, threads, seed;
     int precision; /* enum bench_precision */

@@ -4,6 +4,7 @@
 #include "cmd/help.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 static const struct command *find(const char *name, struct err *e)
@@ -107,6 +108,7 @@ int dispatch(int argc, char **argv)
 {
     struct err e = {.kind = ERR_NONE};
     struct arena arena = {NULL};
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error like a full disk */
     bool ok = answer(argc, argv, &arena, &e);
     /* A full disk behind `linnet ... > file` shows up here at the latest. */
     if ((fflush(stdout) != 0 || ferror(stdout)) && ok && errno != EPIPE)

@@ -108,7 +108,7 @@ static bool prepare(struct job *j, struct err *e)
     struct pictures_request p = {
         .cfg = &j->cfg->pictures,
         .root = j->dir,
-        .rule = {j->net.pre.resize_px, RESIZE_BILINEAR},
+        .rule = {j->net.pre.resize_px, j->net.pre.filter},
         .n_thread = j->backend->n_thread,
         .progress = on_prepared,
         .warn = on_warning,
@@ -173,6 +173,7 @@ static bool open_loader(struct job *j, struct err *e)
         .order = ORDER_SEQUENTIAL,
         .n_thread = j->backend->n_thread,
         .resize_px = j->net.pre.resize_px,
+        .filter = (int)j->net.pre.filter,
         .cache = j->cache,
     };
     bool ok = index && (j->n > 0 || err_set(e, ERR_DATA, "%s: nothing to evaluate", j->dir)) &&
@@ -293,11 +294,7 @@ static bool print_json(const struct job *j, struct err *e)
     json_put_text(&w, "part", parts[j->cfg->part]);
     metrics_write_json(&j->metrics, j->net.class_name, &w);
     json_close(&w, '}');
-    bool ok = json_done(&w, e);
-    if (ok)
-        puts(w.text);
-    json_writer_release(&w);
-    return ok;
+    return json_print(&w, e);
 }
 
 static bool run(struct call *call, struct err *e)
@@ -327,7 +324,8 @@ const struct command command_eval = {
     .summary = "how good a trained model is on the test part",
     .about =
         "RUN is a run directory (its best model is taken) or a model file; DIR the data set,\n"
-        "when it is not the run's own. Nothing else opens the test part.",
+        "when it is not the run's own. Of what trains and chooses, nothing opens the test "
+        "part.",
     .min_operand = 1,
     .max_operand = 2,
     .config_size = sizeof(struct config),

@@ -31,6 +31,12 @@
 #else
 #define YAML NULL
 #endif
+#if WITH_CURL
+#include <curl/curl.h>
+#define LIBCURL curl
+#else
+#define LIBCURL NULL
+#endif
 
 static const char *three(char text[32], int major, int minor, int patch)
 {
@@ -82,6 +88,14 @@ static const char *yaml(char text[32])
 }
 #endif
 
+#if WITH_CURL
+static const char *curl(char text[32])
+{
+    (void)text;
+    return curl_version_info(CURLVERSION_NOW)->version;
+}
+#endif
+
 const struct library libraries[] = {
     {"oneDNN", "kernels beside our own", onednn},
     {"libjpeg-turbo", "JPEG pictures", jpeg},
@@ -89,5 +103,6 @@ const struct library libraries[] = {
     {"libwebp", "WebP pictures", WEBP},
     {"giflib", "GIF pictures", GIF},
     {"libyaml", "--config files", YAML},
+    {"libcurl", "downloads of weights", LIBCURL},
     {NULL, NULL, NULL},
 };

@@ -92,7 +92,7 @@ static bool man_run(struct call *c, struct err *e)
          "a run directory in use\n"
          ".TP\n3\nthe data set or a picture cannot be used\n"
          ".TP\n4\na model file is refused\n"
-         ".TP\n5\na disk or directory failed; what was saved before stands\n"
+         ".TP\n5\na disk, directory or download failed; what was saved before stands\n"
          ".TP\n6\ntraining diverged\n"
          ".TP\n7\nthe same picture in training and test, with \\-\\-strict\n"
          ".TP\n130, 143\nstopped by Ctrl\\-C or SIGTERM, and saved\n"
@@ -100,6 +100,8 @@ static bool man_run(struct call *c, struct err *e)
          ".TP\n.B LINNET_ISA\ngeneric, avx2, avx512 or avx512bf16: the kernels to run\n"
          ".TP\n.B LINNET_CACHE\nthe folder of the cache, else XDG_CACHE_HOME/linnet or "
          "~/.cache/linnet\n"
+         ".TP\n.B LINNET_ZOO_URL\nwhere pull gets weights from: an https, http or file "
+         "address\n"
          ".TP\n.B NO_COLOR\nset to anything: no colours");
     return true;
 }

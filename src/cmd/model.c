@@ -1,21 +1,21 @@
-/* linnet model: the layers of an architecture, and cnn5's closed formulas evaluated. */
+/* linnet model: the layers and blocks of an architecture, and cnn5's closed formulas evaluated. */
+#include "model/model.h"
 #include "cmd/command.h"
 #include "graph/op.h"
-#include "model/cnn5.h"
 #include "model/cnn5_formula.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-struct model_config {
-    struct cnn5_config cnn5;
+struct shown_config {
+    struct model_config model;
     int64_t classes;
 };
 
-static const struct option model_options[] = {
+static const struct option own_options[] = {
     {.name = "classes",
      .type = OPTION_INT,
-     .offset = offsetof(struct model_config, classes),
+     .offset = offsetof(struct shown_config, classes),
      .min.i = 2,
      .max.i = 1 << 20,
      .fallback.i = 10,
@@ -51,11 +51,14 @@ static const char *grouped(int64_t v)
 static void print_layers(const struct graph *g)
 {
     char shape[64];
-    printf("%-10s %-14s %14s %14s %18s %10s\n", "layer", "op", "output", "parameters",
+    int w = 10; /* the longest name */
+    for (int i = 0; i < g->n_node; i++)
+        w = strlen(g->node[i]->name) > (size_t)w ? (int)strlen(g->node[i]->name) : w;
+    printf("%-*s %-18s %14s %14s %18s %10s\n", w, "layer", "op", "output", "parameters",
            "multiply-adds", "KiB/image");
     for (int i = 0; i < g->n_node; i++) {
         const struct node *n = g->node[i];
-        printf("%-10s %-14s %14s %14s %18s %10.1f\n", n->name, n->op->name,
+        printf("%-*s %-18s %14s %14s %18s %10.1f\n", w, n->name, n->op->name,
                shape_text(&n->out, shape, sizeof(shape)), grouped(count(n, true)),
                grouped(n->op->macs ? n->op->macs(n) : 0),
                (double)shape_count(&n->out) * 4 / 1024);
@@ -66,9 +69,17 @@ static void print_layers(const struct graph *g)
         kib += (double)shape_count(&g->node[i]->out) * 4 / 1024;
         buffers += count(g->node[i], false);
     }
-    printf("%-10s %-14s %14s %14s %18s %10.1f\n", "total", "", "", grouped((int64_t)g->n_value),
-           grouped(graph_macs(g)), kib);
+    printf("%-*s %-18s %14s %14s %18s %10.1f\n", w, "total", "", "",
+           grouped((int64_t)g->n_value), grouped(graph_macs(g)), kib);
     printf("and %s numbers of running statistics, not trained\n", grouped(buffers));
+}
+
+static void print_blocks(const struct model *m)
+{
+    printf("blocks:");
+    for (int i = 0; i < m->n_block; i++)
+        printf(" %s", m->block[i].name);
+    printf("; head: %s\n", m->head->name);
 }
 
 static void print_formulas(const struct cnn5_formula *f, const struct graph *g, bool batch_norm)
@@ -95,8 +106,9 @@ static void print_formulas(const struct cnn5_formula *f, const struct graph *g, 
 }
 
 /* The formulas hold for equal filters and kernels, one dense layer and sides in steps of 32. */
-static bool has_formula(const struct cnn5_config *cfg, struct cnn5_formula *f, struct err *e)
+static bool has_formula(const struct model_config *model, struct cnn5_formula *f, struct err *e)
 {
+    const struct cnn5_config *cfg = &model->cnn5;
     int filters[CNN5_BLOCKS], kernel[CNN5_BLOCKS];
     if (!cnn5_resolve(cfg, filters, kernel, e))
         return false;
@@ -106,38 +118,52 @@ static bool has_formula(const struct cnn5_config *cfg, struct cnn5_formula *f, s
     f->m = filters[0];
     f->k = kernel[0];
     f->n = cfg->dense.at[0];
-    f->H = f->W = cfg->size;
-    return cfg->dense.n == 1 && cfg->size % 32 == 0;
+    f->H = f->W = model->size;
+    return cfg->dense.n == 1 && model->size % 32 == 0;
+}
+
+static void print_cnn5(const struct shown_config *cfg, const struct graph *g)
+{
+    struct err e;
+    struct cnn5_formula f = {.K = cfg->classes};
+    if (has_formula(&cfg->model, &f, &e))
+        print_formulas(&f, g, cfg->model.cnn5.batch_norm);
+    else
+        printf("\nThe closed formulas hold for equal filters and kernels, one dense layer and "
+               "an input in steps of 32 px: try --filters 32 --filter-rule same.\n");
 }
 
 static bool model_run(struct call *c, struct err *e)
 {
-    const struct model_config *cfg = c->config;
-    struct cnn5_input in = {.n_class = (int)cfg->classes, .u8 = true, .std = {1, 1, 1}};
+    struct shown_config *cfg = c->config;
+    struct model_input in = {.n_class = (int)cfg->classes, .u8 = true, .std = {1, 1, 1}};
     struct graph *g = graph_new(e);
-    bool ok = g && cnn5_build(g, &cfg->cnn5, &in, e);
+    struct model m;
+    bool ok = g && model_resolve(&cfg->model, e) && model_build(&m, g, &cfg->model, &in, e);
     if (ok) {
-        struct cnn5_formula f = {.K = cfg->classes};
+        printf("%s: %s\n\n", m.arch->name, m.arch->about);
         print_layers(g);
-        if (has_formula(&cfg->cnn5, &f, e))
-            print_formulas(&f, g, cfg->cnn5.batch_norm);
-        else
-            printf(
-                "\nThe closed formulas hold for equal filters and kernels, one dense layer and "
-                "an input in steps of 32 px: try --filters 32 --filter-rule same.\n");
+        print_blocks(&m);
+        if (m.arch->options == cnn5_options)
+            print_cnn5(cfg, g);
     }
     graph_free(g);
     return ok;
 }
 
-static const struct command_options options[] = {
-    {cnn5_options, offsetof(struct model_config, cnn5)}, {model_options, 0}, {NULL, 0}};
+static int tables(void *config, struct option_table *table)
+{
+    struct shown_config *c = config;
+    int n = model_tables(&c->model, table);
+    table[n++] = (struct option_table){own_options, c};
+    return n;
+}
 
 const struct command command_model = {
     .name = "model",
     .synopsis = "model [options]",
     .summary = "print an architecture: layers, parameters, multiply-adds, memory",
-    .config_size = sizeof(struct model_config),
-    .options = options,
+    .config_size = sizeof(struct shown_config),
+    .tables = tables,
     .run = model_run,
 };

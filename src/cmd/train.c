@@ -95,6 +95,16 @@ static const char *full_path(const char *path, struct arena *a, struct err *e)
     return NULL;
 }
 
+/* A file of weights by its full path, so that a run can be resumed from elsewhere. */
+static bool find_weights(struct config *c, struct arena *a, struct err *e)
+{
+    struct stat st;
+    const char *given = c->train.freeze.weights;
+    if (!given || stat(given, &st) != 0) /* a name of the zoo */
+        return true;
+    return (c->train.freeze.weights = full_path(given, a, e)) != NULL;
+}
+
 /* The stored configuration with this time's flags on top, and what they change. */
 static bool take_up(struct call *call, struct config *c, struct session_request *r,
                     struct changes *changes, struct err *e)
@@ -104,7 +114,7 @@ static bool take_up(struct call *call, struct config *c, struct session_request 
     if (!stored || !record_read_config(r->out, stored, &data, call->arena, e))
         return false;
     c->train = *stored;
-    if (!command_apply(call, e))
+    if (!command_apply(call, e) || !find_weights(c, call->arena, e))
         return false;
     record_compare_config(&c->train, stored, changes);
     if (asked && strcmp(asked, data) != 0)
@@ -131,6 +141,8 @@ static bool choose_run(struct call *call, struct config *c, struct session_reque
         return err_set(e, ERR_USAGE, "%s: holds a run already; --resume goes on with it",
                        r->out);
     }
+    if (!find_weights(c, call->arena, e))
+        return false;
     return r->data ||
            err_set(e, ERR_USAGE, "no folder of pictures given; usage: linnet train DIR");
 }
@@ -158,18 +170,58 @@ static bool print_curve(struct session *s, struct err *e)
     return true;
 }
 
-static bool train(struct session *s, const struct config *c, const char *out,
-                  struct train_view *view, struct err *e)
+static void print_list(const char *title, const struct match_list *l)
+{
+    for (int i = 0; i < l->n; i++)
+        printf("%s%s", i ? ", " : title, l->text[i]);
+}
+
+/* What was loaded, and what trains at first. */
+static void print_strategy(const struct session *s)
+{
+    const struct trainer *t = s->trainer;
+    const struct pretrained *from = &s->pretrained;
+    const struct preprocess *pre = &s->net.pre;
+    char text[256];
+    if (from->file.path) {
+        const char *slash = strrchr(from->file.path, '/');
+        printf("weights: %s, %d tensors", slash ? slash + 1 : from->file.path,
+               from->match.n_copied);
+        print_list("; resampled: ", &from->match.list[MATCH_ADAPTED]);
+        print_list("; new: ", &from->match.list[MATCH_FRESH]);
+        printf("\npictures: shorter side to %d px (%s), the middle %d px\n", pre->resize_px,
+               pre->filter == RESIZE_BICUBIC ? "bicubic" : "bilinear", pre->size_px);
+    }
+    if (from->file.path || t->upto >= 0)
+        printf("%s\n", freeze_text(&t->freeze, t->upto, text, sizeof(text)));
+    fflush(stdout);
+}
+
+static bool train_on(struct session *s, const struct config *c, const char *out,
+                     struct train_view *view, struct err *e)
 {
     struct trainer *t = s->trainer;
     if (s->resumed)
         printf("%s: going on at step %" PRId64 " of %" PRId64 "\n", out, t->step, t->planned);
     run_log(&s->run, "%s at step %" PRId64 " of %" PRId64, s->resumed ? "resumed" : "started",
             t->step, t->planned);
+    print_strategy(s);
     bool ok = trainer_run(t, c->run.stop_at, e);
     train_view_close(view);
     run_log(&s->run, "%s at step %" PRId64 "%s%s", trainer_done(t) ? "finished" : "stopped",
             t->step, ok ? "" : ": ", ok ? "" : e->msg);
+    return ok;
+}
+
+static bool train(struct session *s, const struct config *c, const char *out,
+                  struct train_view *view, struct err *e)
+{
+    struct trainer *t = s->trainer;
+    bool over = s->resumed && trainer_done(t), ok = true;
+    if (over)
+        printf("%s: was finished, at step %" PRId64 "\n", out, t->step);
+    else
+        ok = train_on(s, c, out, view, e);
     if (ok && trainer_done(t) && t->best_epoch > 0 && t->s.val)
         printf("best: epoch %" PRId64 ", validation accuracy %.2f %%; linnet eval %s\n",
                t->best_epoch, 100 * t->best_accuracy, out);

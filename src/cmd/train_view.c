@@ -30,6 +30,20 @@ static void on_preparing(void *ctx, int64_t done, int64_t all)
                                           .share = (double)done / (double)(all ? all : 1)});
 }
 
+static void on_computing(void *ctx, int64_t done, int64_t all)
+{
+    struct train_view *v = ctx;
+    progress_draw(&v->progress,
+                  &(struct progress_line){.label = "computing frozen layers, once",
+                                          .share = (double)done / (double)(all ? all : 1)});
+}
+
+static void on_phase(void *ctx, const char *text)
+{
+    struct train_view *v = ctx;
+    progress_say(&v->progress, "%s", text);
+}
+
 static void on_validating(void *ctx, int64_t done, int64_t all)
 {
     struct train_view *v = ctx;
@@ -74,6 +88,8 @@ void train_view_open(struct train_view *v, FILE *out)
 {
     *v = (struct train_view){.events = {.ctx = v,
                                         .preparing = on_preparing,
+                                        .computing = on_computing,
+                                        .phase = on_phase,
                                         .step = on_step,
                                         .validating = on_validating,
                                         .epoch = on_epoch,

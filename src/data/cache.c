@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "data/cache_files.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -18,6 +19,8 @@
 /* Address space, not memory: the INDEX of 16 million pictures. */
 #define INDEX_MAP_BYTES ((size_t)CACHE_RECORD << 24)
 
+#define WRITE_AHEAD ((uint64_t)16 << 20)
+
 enum state { UNCHECKED, WHOLE, DAMAGED };
 
 struct cache {
@@ -26,6 +29,7 @@ struct cache {
     pthread_mutex_t lock;
     const uint8_t *index_map, *pack_map;
     size_t pack_map_bytes;
+    uint64_t writing;  /* bytes of PACK that the disk was told to write */
     uint32_t n_record; /* read so far */
     uint8_t *state;    /* (state_room) enum state of each */
     uint32_t state_room;
@@ -212,25 +216,6 @@ bool cache_sums(struct cache *c, const struct sample *s, struct picture_sums *ou
     return true;
 }
 
-void picture_sums_of(const struct image *im, struct picture_sums *out)
-{
-    size_t n = (size_t)im->w * (size_t)im->h;
-    *out = (struct picture_sums){.n = n};
-    for (size_t row = 0; row < (size_t)im->h; row++) { /* 32 bits hold a row's squares */
-        const uint8_t *p = im->pixel + row * (size_t)im->w * 3;
-        uint32_t sum[3] = {0}, square[3] = {0};
-        for (size_t x = 0; x < (size_t)im->w; x++)
-            for (size_t k = 0; k < 3; k++) {
-                sum[k] += p[3 * x + k];
-                square[k] += (uint32_t)p[3 * x + k] * p[3 * x + k];
-            }
-        for (size_t k = 0; k < 3; k++) {
-            out->sum[k] += sum[k];
-            out->square[k] += square[k];
-        }
-    }
-}
-
 static void set_full(struct cache *c, const char *why)
 {
     c->stats.full = true;
@@ -245,6 +230,20 @@ static bool trim_index(struct cache *c)
     int fd = c->files.index_fd;
     return fstat(fd, &st) == 0 && (st.st_size % CACHE_RECORD == 0 ||
                                    ftruncate(fd, st.st_size - st.st_size % CACHE_RECORD) == 0);
+}
+
+/* The disk begins early: left alone, the kernel collects gigabytes and then stops the writers. */
+static void start_writing(struct cache *c, uint64_t end)
+{
+#ifdef SYNC_FILE_RANGE_WRITE
+    if (end - c->writing < WRITE_AHEAD)
+        return;
+    sync_file_range(c->files.pack_fd, (off_t)c->writing, (off_t)(end - c->writing),
+                    SYNC_FILE_RANGE_WRITE);
+    c->writing = end;
+#else
+    (void)c, (void)end;
+#endif
 }
 
 /* Writes pixels, then the record that makes them known. Both locks held. */
@@ -272,8 +271,11 @@ static void append(struct cache *c, struct cache_record *r, const struct image *
     }
     c->stats.added++;
     c->stats.bytes = (int64_t)(r->offset + pixel_bytes(r));
+    start_writing(c, r->offset + pixel_bytes(r));
     if (!read_records(c, &e))
         set_full(c, e.msg);
+    else if ((entry = *place_of(c, &r->key)))
+        c->state[entry - 1] = WHOLE; /* the very bytes that were just written */
 }
 
 void cache_put(struct cache *c, const struct sample *s, const struct image *im)

@@ -12,6 +12,7 @@
 #define DATA_CACHE_H
 
 #include "data/picture.h"
+#include "data/sums.h"
 
 struct cache_config {
     const char *dir;  /* NULL: machine_cache_folder() */
@@ -19,12 +20,6 @@ struct cache_config {
     struct picture_rule rule;
     int64_t limit;  /* bytes of the directory; 0 = 20 % of what is free and what it holds */
     int n_expected; /* pictures: room is made for as many; 0 = unknown */
-};
-
-/* Integer sums over the pixels of a picture: any set's mean and deviation follow exactly. */
-struct picture_sums {
-    uint64_t n; /* pixels */
-    uint64_t sum[3], square[3];
 };
 
 struct cache_stats {
@@ -48,7 +43,5 @@ struct cache_stats cache_stats(struct cache *c);
 /* One line for the user the first time after something went wrong ("full"), else NULL. */
 const char *cache_note(struct cache *c);
 void cache_close(struct cache *c);
-
-void picture_sums_of(const struct image *im, struct picture_sums *out);
 
 #endif

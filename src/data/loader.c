@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { N_SLOT = 3, CHANNELS = 3, LOWEST_PRIORITY = 19 };
+enum { N_SLOT = 3, CHANNELS = 3, LOW_PRIORITY = 10 };
 
 /* One batch in the ring; batch number b of the stream lies in slot b % N_SLOT. */
 struct slot {
@@ -46,6 +46,7 @@ struct loader {
     struct slot slot[N_SLOT];
     int64_t filling; /* number of the batch being claimed */
     int64_t head;    /* of the next one to hand out */
+    bool no_pixels;
     bool lent;       /* the caller still looks at head - 1 */
     bool epoch_over; /* the last batch of an epoch was handed out */
     double wait_s;
@@ -123,13 +124,20 @@ static bool start_picture(const struct loader *l, struct job *job, int sample, s
     return true;
 }
 
+static uint16_t view_of(const struct loader *l, const struct job *job)
+{
+    uint64_t views = (uint64_t)l->cfg.views;
+    return (uint16_t)(views ? job->epoch % views : 0);
+}
+
 static bool fill_pixels(const struct loader *l, struct job *job, uint32_t sample, struct err *e)
 {
     static const struct augment_config centre_crop = {0};
     const struct loader_config *c = &l->cfg;
     size_t size = (size_t)c->size_px;
     uint8_t *out = job->slot->pixel + (size_t)job->place * size * size * CHANNELS;
-    struct rng r = rng_at(c->seed, RNG_AUGMENT, job->epoch, job->position);
+    struct rng r = c->views ? rng_at(c->seed, RNG_AUGMENT, view_of(l, job), sample)
+                            : rng_at(c->seed, RNG_AUGMENT, job->epoch, job->position);
     struct image im;
     bool owned;
     if (!start_picture(l, job, (int)sample, &im, &owned, e))
@@ -148,12 +156,12 @@ static bool fill_place(const struct loader *l, struct job *job, struct err *e)
     uint32_t sample = order_at(&l->order, job->epoch, job->position);
     float *label = s->label + (size_t)job->place * (size_t)l->cfg.n_class;
     s->sample[job->place] = sample;
-    s->view[job->place] = 0;
+    s->view[job->place] = view_of(l, job);
     memset(label, 0, (size_t)l->cfg.n_class * sizeof(*label));
     int class = l->d->sample[sample].label;
     if (class >= 0 && class < l->cfg.n_class)
         label[class] = 1;
-    return fill_pixels(l, job, sample, e);
+    return l->no_pixels || fill_pixels(l, job, sample, e);
 }
 
 static void keep_error(struct slot *s, int place, const struct err *e)
@@ -169,7 +177,7 @@ static void mix(struct loader *l, struct slot *s)
 {
     const struct augment_config *augment = l->cfg.augment;
     struct err e;
-    if (!augment || !mix_active(augment) || s->failed >= 0)
+    if (!augment || !mix_active(augment) || s->failed >= 0 || l->no_pixels)
         return;
     pthread_mutex_unlock(&l->lock);
     struct rng r = rng_at(l->cfg.seed, RNG_MIX, (uint64_t)(s->number / l->n_batch),
@@ -208,7 +216,7 @@ static void *run_thread(void *ctx)
     struct loader *l = ctx;
     struct job job;
     /* Of this thread alone (Linux); refused where a sandbox forbids it, and harmless then. */
-    setpriority(PRIO_PROCESS, (id_t)gettid(), LOWEST_PRIORITY);
+    setpriority(PRIO_PROCESS, (id_t)gettid(), LOW_PRIORITY);
     pthread_mutex_lock(&l->lock);
     while (!l->stop) {
         if (claim(l, -1, &job))
@@ -300,6 +308,31 @@ struct loader *loader_new(const struct dataset *d, const struct loader_config *c
     return NULL;
 }
 
+/* Forgets what was filled ahead; nothing is claimed until `running` is set again. Locked. */
+static void flush(struct loader *l, int64_t to)
+{
+    l->running = false;
+    while (l->in_flight > 0)
+        pthread_cond_wait(&l->ready, &l->lock);
+    for (int i = 0; i < N_SLOT; i++)
+        l->slot[i].number = -1;
+    l->head = l->filling = to;
+}
+
+void loader_set(struct loader *l, int views, bool pixels)
+{
+    if (views == l->cfg.views && pixels == !l->no_pixels)
+        return;
+    pthread_mutex_lock(&l->lock);
+    flush(l, l->head);
+    l->lent = false;
+    l->cfg.views = views;
+    l->no_pixels = !pixels;
+    for (int i = 0; i < N_SLOT; i++)
+        l->slot[i].batch.pixel = pixels ? l->slot[i].pixel : NULL;
+    pthread_mutex_unlock(&l->lock);
+}
+
 bool loader_seek(struct loader *l, int epoch, int skip_batches, struct err *e)
 {
     if (epoch < 0 || skip_batches < 0 || skip_batches > l->n_batch)
@@ -307,14 +340,8 @@ bool loader_seek(struct loader *l, int epoch, int skip_batches, struct err *e)
                        epoch, skip_batches, l->n_batch);
     int64_t to = (int64_t)epoch * l->n_batch + skip_batches;
     pthread_mutex_lock(&l->lock);
-    if (to != l->head) { /* else what was filled ahead stays */
-        l->running = false;
-        while (l->in_flight > 0)
-            pthread_cond_wait(&l->ready, &l->lock);
-        for (int i = 0; i < N_SLOT; i++)
-            l->slot[i].number = -1;
-        l->head = l->filling = to;
-    }
+    if (to != l->head) /* else what was filled ahead stays */
+        flush(l, to);
     l->lent = false;
     l->epoch_over = skip_batches == l->n_batch;
     l->running = true;

@@ -1,9 +1,10 @@
 /* Decodes and augments ahead of the trainer, on its own threads, through a bounded queue. Sample i
  * of epoch k depends only on (seed, k, i): the stream is the same for any number of threads.
  *
- * The threads run at the lowest priority: they take what computing leaves, and all of it while the
- * trainer waits; the waiting trainer decodes too. Nothing is allocated for a batch but decoded
- * pictures. All pictures start from data/picture.h's rule, whether cached, evaluated or trained. */
+ * The threads run at a low priority: they take what computing leaves, and all of it while the
+ * trainer waits; the waiting trainer decodes too. (At the lowest other programs would stop them.)
+ * Nothing is allocated for a batch but decoded pictures. All pictures start from data/picture.h's
+ * rule, whether cached, evaluated or trained. */
 #ifndef DATA_LOADER_H
 #define DATA_LOADER_H
 
@@ -15,9 +16,10 @@ struct cache;
 
 struct batch {
     int n, h, w, channels;
-    const uint8_t *pixel;   /* (n, h, w, channels); normalising is the plan's first op */
+    const uint8_t *pixel;   /* (n, h, w, channels); normalising is the plan's first op; or NULL,
+                             * see loader_set */
     const uint64_t *sample; /* (n): index in the data set, for logs, caches, worst mistakes */
-    const uint16_t *view;   /* (n): which augmented view of it; 0 */
+    const uint16_t *view;   /* (n): which augmented view of it: epoch modulo views; or 0 */
     const float *label;     /* (n, n_class): one-hot, or soft after mixup; rows sum to 1 */
 };
 
@@ -37,6 +39,7 @@ struct loader_config {
     int resize_px;       /* shorter side of the picture all starts from; 0: picture_side() */
     int filter;          /* enum resize_filter of that */
     struct cache *cache; /* data/cache.h; borrowed; NULL = none */
+    int views;           /* of each picture, see loader_set */
 };
 
 struct loader;
@@ -46,6 +49,10 @@ MUST_CHECK struct loader *loader_new(const struct dataset *d, const struct loade
                                      struct err *e);
 /* Goes to the first batch of an epoch, or further in (resume): batches skip..end follow. */
 MUST_CHECK bool loader_seek(struct loader *l, int epoch, int skip_batches, struct err *e);
+/* From the batch that is next: views > 0 means that each picture has so many augmented views, taken
+ * in turn epoch by epoch, view v of sample i by (seed, v, i) alone; 0, that every epoch has its own.
+ * Without pixels nothing is decoded and batch.pixel is NULL; mixing needs pixels. */
+void loader_set(struct loader *l, int views, bool pixels);
 /* The next batch, valid until the following call; label and sample too. *out = NULL ends the
  * epoch, and the next call begins the following one. A picture that cannot be read (it was
  * readable at the scan) is ERR_DATA and names the file. */

@@ -234,6 +234,62 @@ static void permutation(void **state)
         assert_in_range(place[i / 3][i % 3], 2000 - 146, 2000 + 146);
 }
 
+/* View v of a sample by (seed, v, sample) alone: whatever the order, batches and epoch. */
+static void takes_views_in_turn(void **state)
+{
+    (void)state;
+    enum { VIEWS = 2, PICTURE = SIZE * SIZE * 3 };
+    static uint8_t seen[VIEWS][N][PICTURE];
+    struct err e = {0};
+    struct loader_config cfg = training();
+    cfg.order = ORDER_SEQUENTIAL;
+    cfg.views = VIEWS;
+    struct loader *l = open_loader(&cfg);
+    for (int v = 0; v < VIEWS; v++)
+        for (const struct batch *b; (b = next(l));)
+            for (int i = 0; i < b->n; i++) {
+                assert_int_equal(b->view[i], v);
+                memcpy(seen[v][b->sample[i]], b->pixel + i * PICTURE, PICTURE);
+            }
+    loader_free(l);
+    assert_memory_not_equal(seen[0], seen[1], sizeof(seen[0]));
+    cfg = training();
+    cfg.batch = 5;
+    l = open_loader(&cfg);
+    for (int i = 0; i < 2; i++)
+        next(l);
+    loader_set(l, VIEWS, true); /* in the middle of a stream that ran ahead */
+    assert_true(loader_seek(l, 3, 1, &e));
+    for (const struct batch *b; (b = next(l));)
+        for (int i = 0; i < b->n; i++)
+            assert_memory_equal(b->pixel + i * PICTURE, seen[1][b->sample[i]], PICTURE);
+    loader_free(l);
+}
+
+/* Nothing is decoded, and all else is the same. */
+static void goes_without_pixels(void **state)
+{
+    (void)state;
+    struct loader_config cfg = training();
+    struct loader *l = open_loader(&cfg), *bare = open_loader(&cfg);
+    loader_set(bare, 3, false);
+    for (int i = 0; i < 12; i++) {
+        const struct batch *a = next(l), *b = next(bare);
+        assert_true(!a == !b);
+        if (!a)
+            continue;
+        assert_null(b->pixel);
+        assert_int_equal(a->n, b->n);
+        assert_memory_equal(a->sample, b->sample, (size_t)a->n * sizeof(*a->sample));
+        assert_memory_equal(a->label, b->label, (size_t)(a->n * N_CLASS) * sizeof(float));
+    }
+    assert_int_equal(loader_decoded(bare), 0);
+    loader_free(l);
+    loader_set(bare, 0, true);
+    assert_non_null(next(bare)->pixel);
+    loader_free(bare);
+}
+
 static void bad_file_is_named(void **state)
 {
     (void)state;
@@ -262,6 +318,8 @@ int main(void)
         cmocka_unit_test(balanced),
         cmocka_unit_test(mixes),
         cmocka_unit_test(permutation),
+        cmocka_unit_test(takes_views_in_turn),
+        cmocka_unit_test(goes_without_pixels),
         cmocka_unit_test(bad_file_is_named), /* last: it breaks a file */
     };
     return cmocka_run_group_tests_name("loader", tests, set_up, tear_down);

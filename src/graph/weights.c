@@ -1,6 +1,7 @@
 /* Three arenas; initialisation draws tensor by tensor, in graph order. */
 #include "graph/weights.h"
 
+#include "base/parallel.h"
 #include "base/rng.h"
 
 struct weights *weights_new(const struct graph *g, struct err *e)
@@ -29,25 +30,40 @@ void weights_free(struct weights *w)
     mem_free(w);
 }
 
-static void init_tensor(float *at, const struct weight *spec, struct rng *r)
+/* A tensor is drawn in parts of this many elements, each from where its numbers begin. */
+enum { INIT_PART = 1 << 16 };
+
+struct init {
+    const struct weight *spec;
+    float *at;
+    struct rng stream;
+};
+
+static void init_part(void *ctx, int part, int thread)
 {
-    size_t n = shape_count(&spec->shape);
-    for (size_t i = 0; i < n; i++)
-        switch (spec->init) {
+    const struct init *t = ctx;
+    const struct weight *w = t->spec;
+    size_t n = shape_count(&w->shape), lo = (size_t)part * INIT_PART;
+    size_t hi = n - lo < INIT_PART ? n : lo + INIT_PART;
+    struct rng r = t->stream;
+    (void)thread;
+    rng_seek(&r, lo * (w->init == INIT_NORMAL ? 4 : 2));
+    for (size_t i = lo; i < hi; i++)
+        switch (w->init) {
         case INIT_ZEROS:
-            at[i] = 0;
+            t->at[i] = 0;
             break;
         case INIT_ONES:
-            at[i] = 1;
+            t->at[i] = 1;
             break;
         case INIT_UNIFORM:
-            at[i] = (float)rng_range(r, -spec->bound, spec->bound);
+            t->at[i] = (float)rng_range(&r, -w->bound, w->bound);
             break;
         case INIT_NORMAL:
-            at[i] = (float)(spec->bound * rng_normal(r));
+            t->at[i] = (float)(w->bound * rng_normal(&r));
             break;
         case INIT_FILL:
-            at[i] = (float)spec->bound;
+            t->at[i] = (float)w->bound;
             break;
         }
 }
@@ -55,11 +71,14 @@ static void init_tensor(float *at, const struct weight *spec, struct rng *r)
 void weights_init(struct weights *w, uint64_t seed)
 {
     uint64_t index = 0;
+    int n_thread = parallel_threads();
     for (int i = 0; i < w->graph->n_node; i++) {
         const struct node *n = w->graph->node[i];
         for (int k = 0; k < n->n_weight; k++) {
-            struct rng r = rng_at(seed, RNG_INIT, index++, 0);
-            init_tensor(weights_at(w, n, k), &n->weight[k], &r);
+            struct init t = {&n->weight[k], weights_at(w, n, k),
+                             rng_at(seed, RNG_INIT, index++, 0)};
+            int n_part = (int)((shape_count(&t.spec->shape) + INIT_PART - 1) / INIT_PART);
+            parallel_for(n_part < n_thread ? n_part : n_thread, n_part, init_part, &t);
         }
     }
     weights_changed(w);

@@ -24,8 +24,10 @@ enum image_note {
     IMAGE_NOTE_EXTENSION = 1 << 7, /* the content is of another format than the name says */
 };
 
-/* (h, w, 3) uninitialised or zero pixels; false and ERR_NOMEM. */
+/* (h, w, 3) black pixels; false and ERR_NOMEM. */
 MUST_CHECK bool image_init(struct image *im, int w, int h, struct err *e);
+/* The same, of any colour: for a picture that is about to be written whole. */
+MUST_CHECK bool image_raw(struct image *im, int w, int h, struct err *e);
 void image_release(struct image *im);
 
 #endif

@@ -138,7 +138,7 @@ static bool read_pixels(struct jpeg *j)
     lib->scale_num = 1;
     lib->scale_denom = (unsigned)j->shrink;
     jpeg_start_decompress(lib);
-    if (!image_init(j->out, (int)lib->output_width, (int)lib->output_height, j->e))
+    if (!image_raw(j->out, (int)lib->output_width, (int)lib->output_height, j->e))
         return false;
     if (lib->num_components == 4 && !(j->cmyk = mem_new(lib->output_width, 4, j->e)))
         return false;

@@ -144,7 +144,7 @@ static bool pass_across(const struct image *src, struct box box, int w, const st
 {
     struct taps t = {0};
     struct axis a = axis_of(src->w, w, box.x0, box.x1, k);
-    bool ok = taps_init(&t, &a, k, e) && image_init(out, w, src->h, e);
+    bool ok = taps_init(&t, &a, k, e) && image_raw(out, w, src->h, e);
     if (ok)
         run(&(struct resample_pass){&t, src->pixel, out->pixel, src->w, src->h}, true);
     taps_release(&t);
@@ -155,7 +155,7 @@ static bool pass_down(const struct image *src, const struct axis *a, const struc
                       struct image *out, struct err *e)
 {
     struct taps t = {0};
-    bool ok = taps_init(&t, a, k, e) && image_init(out, src->w, a->n_out, e);
+    bool ok = taps_init(&t, a, k, e) && image_raw(out, src->w, a->n_out, e);
     if (ok)
         run(&(struct resample_pass){&t, src->pixel, out->pixel, src->w, src->h}, false);
     taps_release(&t);

@@ -1,7 +1,4 @@
-#include "model/cnn5.h"
-
-#include "op/activation.h"
-#include "op/params.h"
+#include "model/build.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -28,14 +25,8 @@ const struct option cnn5_options[] = {
      .fallback.s = "64", .scale = SCALE_LOG, .help = "neurons of each dense layer"},
     {.name = "batch-norm", .type = OPTION_BOOL, .offset = FIELD(batch_norm), .fallback.b = true,
      .help = "batch norm after each convolution"},
-    {.name = "dropout", .type = OPTION_REAL, .offset = FIELD(dropout), .min.r = 0, .max.r = 0.95,
-     .fallback.r = 0, .help = "probability of dropping an element in training"},
     {.name = "dropout-where", .type = OPTION_CHOICE, .offset = FIELD(dropout_where),
      .fallback.s = "dense", .choice = dropout_where_name, .help = "which layers drop out"},
-    {.name = "size", .type = OPTION_INT, .offset = FIELD(size), .min.i = 32, .max.i = 4096,
-     .fallback.i = 128, .help = "side of the input, in pixels"},
-    {.name = "label-smoothing", .type = OPTION_REAL, .offset = FIELD(label_smoothing), .min.r = 0,
-     .max.r = 0.9, .fallback.r = 0.1, .help = "share of the target spread over all classes"},
     {.name = NULL},
 };
 /* clang-format on */
@@ -66,89 +57,58 @@ bool cnn5_resolve(const struct cnn5_config *cfg, int filters[CNN5_BLOCKS],
     return true;
 }
 
-/* The graph so far, and the node that the next one reads; at = NULL once something failed. */
-struct builder {
-    struct graph *graph;
-    struct node *at;
-    struct err *e;
-};
-
-static void add(struct builder *b, const struct op *op, const char *stem, int number,
-                const void *param)
+/* "conv1" into text, which it returns. */
+static const char *numbered(char text[32], const char *stem, int number)
 {
+    snprintf(text, 32, "%s%d", stem, number);
+    return text;
+}
+
+static struct node *add_block(struct builder *b, struct node *x, int i, int filters, int kernel)
+{
+    const struct cnn5_config *cfg = &b->cfg->cnn5;
     char name[32];
-    snprintf(name, sizeof(name), number ? "%s%d" : "%s", stem, number);
-    if (b->at)
-        b->at = graph_add(b->graph, op, name, param, &b->at, 1, b->e);
-}
-
-static void add_block(struct builder *b, const struct cnn5_config *cfg, int i, int filters,
-                      int kernel)
-{
-    struct conv2d_param conv = {.out = filters,
-                                .kernel_h = kernel,
-                                .kernel_w = kernel,
-                                .pad_h = kernel / 2,
-                                .pad_w = kernel / 2};
-    add(b, &op_conv2d, "conv", i, &conv);
+    x = conv(b, x, numbered(name, "conv", i), .out = filters, .kernel = kernel, .bias = true);
     if (cfg->batch_norm)
-        add(b, &op_batch_norm, "bn", i, NULL);
-    add(b, &op_activation, "act", i, &(struct activation_param){cfg->activation});
-    if (cfg->dropout > 0 && cfg->dropout_where != DROPOUT_DENSE)
-        add(b, &op_dropout, "drop", i, &(struct dropout_param){(float)cfg->dropout});
-    add(b, &op_max_pool, "pool", i, &(struct pool_param){.kernel_h = 2, .kernel_w = 2});
+        x = build_batch_norm(b, x, numbered(name, "bn", i), (struct batch_norm_param){0});
+    x = build_act(b, x, numbered(name, "act", i), (enum activation)cfg->activation);
+    if (b->cfg->dropout > 0 && cfg->dropout_where != DROPOUT_DENSE)
+        x = build_dropout(b, x, numbered(name, "drop", i), b->cfg->dropout);
+    x = max_pool(b, x, numbered(name, "pool", i), .kernel = 2);
+    return build_block(b, x, "%s", name);
 }
 
-static void add_dense(struct builder *b, const struct cnn5_config *cfg, int n_class)
+static struct node *add_dense(struct builder *b, struct node *x, int i)
 {
-    add(b, &op_flatten, "flatten", 0, NULL);
-    for (int i = 0; i < cfg->dense.n; i++) {
-        add(b, &op_linear, "fc", i + 1, &(struct linear_param){.out = (int)cfg->dense.at[i]});
-        add(b, &op_activation, "fcact", i + 1,
-            &(struct activation_param){cfg->dense_activation});
-        if (cfg->dropout > 0 && cfg->dropout_where != DROPOUT_CONV)
-            add(b, &op_dropout, "fcdrop", i + 1, &(struct dropout_param){(float)cfg->dropout});
-    }
-    add(b, &op_linear, "out", 0, &(struct linear_param){.out = n_class});
+    const struct cnn5_config *cfg = &b->cfg->cnn5;
+    char name[32];
+    x = build_linear(b, x, numbered(name, "fc", i + 1), (int)cfg->dense.at[i]);
+    x = build_act(b, x, numbered(name, "fcact", i + 1), (enum activation)cfg->dense_activation);
+    if (b->cfg->dropout > 0 && cfg->dropout_where != DROPOUT_CONV)
+        x = build_dropout(b, x, numbered(name, "fcdrop", i + 1), b->cfg->dropout);
+    return build_block(b, x, "%s", name);
 }
 
-static void add_loss(struct builder *b, const struct cnn5_config *cfg,
-                     const struct cnn5_input *in)
+static struct node *build(struct builder *b, struct node *x)
 {
-    struct input_param target = {.shape = {.rank = 2, .dim = {1, in->n_class}}};
-    struct node *pair[2] = {b->at, NULL};
-    if (!b->at ||
-        !(pair[1] = graph_add(b->graph, &op_input, "target", &target, NULL, 0, b->e))) {
-        b->at = NULL;
-        return;
-    }
-    struct cross_entropy_param loss = {(float)cfg->label_smoothing, in->class_weight};
-    b->at = graph_add(b->graph, &op_cross_entropy, "loss", &loss, pair, 2, b->e);
-}
-
-bool cnn5_build(struct graph *g, const struct cnn5_config *cfg, const struct cnn5_input *in,
-                struct err *e)
-{
-    int filters[CNN5_BLOCKS], kernel[CNN5_BLOCKS], side = (int)cfg->size;
-    if (side < 1 << CNN5_BLOCKS)
-        return err_set(e, ERR_SHAPE,
-                       "an input of %d px is too small for five pools; at least %d", side,
-                       1 << CNN5_BLOCKS);
-    if (!cnn5_resolve(cfg, filters, kernel, e))
-        return false;
-    struct input_param input = {.shape = {.rank = 4, .dim = {1, 3, side, side}}, .u8 = in->u8};
-    struct builder b = {g, graph_add(g, &op_input, "input", &input, NULL, 0, e), e};
-    if (in->u8) {
-        struct normalize_param n = {{0}, {0}};
-        for (int c = 0; c < 3; c++) {
-            n.mean[c] = in->mean[c];
-            n.std[c] = in->std[c];
-        }
-        add(&b, &op_normalize, "normalize", 0, &n);
-    }
+    int filters[CNN5_BLOCKS], kernel[CNN5_BLOCKS];
+    if (!cnn5_resolve(&b->cfg->cnn5, filters, kernel, b->e))
+        return NULL;
     for (int i = 0; i < CNN5_BLOCKS; i++)
-        add_block(&b, cfg, i + 1, filters[i], kernel[i]);
-    add_dense(&b, cfg, in->n_class);
-    add_loss(&b, cfg, in);
-    return b.at != NULL;
+        x = add_block(b, x, i + 1, filters[i], kernel[i]);
+    x = build_flatten(b, x);
+    for (int i = 0; i < b->cfg->cnn5.dense.n; i++)
+        x = add_dense(b, x, i);
+    return build_linear(b, x, "out", b->n_class);
 }
+
+const struct architecture arch_cnn5 = {
+    .name = "cnn5",
+    .about = "five blocks convolution - pool, dense layers",
+    .build = build,
+    .head = "out",
+    .pre = PREPROCESS(147, 128), /* 1.15 times the input, as training prepares it */
+    .min_size = 1 << CNN5_BLOCKS,
+    .options = cnn5_options,
+    .options_at = offsetof(struct model_config, cnn5),
+};

@@ -3,7 +3,7 @@
 
 #include "backend/backend.h"
 #include "base/rng.h"
-#include "model/cnn5.h"
+#include "model/model.h"
 #include "op/activation.h"
 #include "op/params.h"
 
@@ -37,20 +37,21 @@ static struct net *net_new(const char *backend, int activation, bool batch_norm,
 {
     static struct net t;
     memset(&t, 0, sizeof(t));
-    struct cnn5_config cfg = {.filters = {5, {4, 5, 6, 7, 8}},
-                              .kernel = {1, {3}},
-                              .activation = activation,
-                              .dense_activation = ACTIVATION_relu,
-                              .dense = {1, {6}},
-                              .batch_norm = batch_norm,
-                              .dropout = dropout,
-                              .dropout_where = DROPOUT_BOTH,
-                              .size = SIDE,
-                              .label_smoothing = 0.1};
-    struct cnn5_input in = {.n_class = CLASSES};
+    struct model_config cfg = {.size = SIDE,
+                               .dropout = dropout,
+                               .label_smoothing = 0.1,
+                               .cnn5 = {.filters = {5, {4, 5, 6, 7, 8}},
+                                        .kernel = {1, {3}},
+                                        .activation = activation,
+                                        .dense_activation = ACTIVATION_relu,
+                                        .dense = {1, {6}},
+                                        .batch_norm = batch_norm,
+                                        .dropout_where = DROPOUT_BOTH}};
+    struct model_input in = {.n_class = CLASSES};
+    struct model m;
     t.backend = backend_open(backend, 2, &t.e);
     t.graph = graph_new(&t.e);
-    if (!t.backend || !t.graph || !cnn5_build(t.graph, &cfg, &in, &t.e))
+    if (!t.backend || !t.graph || !model_build(&m, t.graph, &cfg, &in, &t.e))
         fail_msg("%s", t.e.msg);
     t.weights = weights_new(t.graph, &t.e);
     assert_non_null(t.weights);

@@ -36,12 +36,12 @@ bool infer_same(const struct node *n, int i, int but, struct err *e)
 bool infer_window(const struct window *w, int *out, struct err *e)
 {
     int reach = or_one(w->dilation) * (w->kernel - 1) + 1, stride = or_one(w->stride);
-    int room = w->in + 2 * w->pad - reach;
+    int room = w->in + 2 * w->pad - reach + (w->ceil_mode ? stride - 1 : 0);
     if (w->kernel < 1 || w->pad < 0 || stride < 1 || room < 0)
         return err_set(e, ERR_SHAPE,
                        "a window of %d does not fit into an input of %d (padding %d)", reach,
                        w->in, w->pad);
-    *out = (room + (w->ceil_mode ? stride - 1 : 0)) / stride + 1;
+    *out = room / stride + 1;
     /* PyTorch: the last window must start inside the input or its left padding. */
     if (w->ceil_mode && (*out - 1) * stride >= w->in + w->pad)
         (*out)--;

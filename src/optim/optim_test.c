@@ -195,7 +195,7 @@ static void exempts_norms_and_frozen_nodes(void **state)
     struct err e = {0};
     struct optim_config cfg;
     config_of(&cfg, "adamw", "weight_decay=0.5", 0.1);
-    struct node *frozen[] = {&world.node, NULL};
+    const double frozen[] = {0};
     for (int k = 0; k < 3; k++) {
         world_init(&world, N, NULL, 1);
         world.node.weight[0].decay = false;
@@ -209,6 +209,57 @@ static void exempts_norms_and_frozen_nodes(void **state)
             assert_float_equal(world.value[i], start[i] * (k == 1 ? 0.95f : 1), 1e-6);
         optimiser_release(&o);
     }
+}
+
+/* A factor on a node is a learning rate of its own, in every rule. */
+static void rates_are_learning_rates(void **state)
+{
+    (void)state;
+    for (int k = 0; optims[k]; k++) {
+        struct err e = {0};
+        struct optim_config cfg;
+        float moved[2][N];
+        const double half = 0.5;
+        config_of(&cfg, optims[k]->name, "", 0.1);
+        for (int turn = 0; turn < 2; turn++) {
+            world_init(&world, N, NULL, 1);
+            struct optimiser o;
+            assert_true(optimiser_init(&o, &cfg, &world.backend, &world.graph,
+                                       turn ? &half : NULL, &e));
+            for (int step = 0; step < 8; step++) {
+                for (int i = 0; i < N; i++)
+                    world.grad[i] = (float)(i + 1) * world.value[i] + 0.1f;
+                optimiser_step(&o, &world.weights, world.grad, turn ? 0.1 : 0.05, 1);
+            }
+            memcpy(moved[turn], world.value, sizeof(moved[turn]));
+            optimiser_release(&o);
+        }
+        assert_memory_equal(moved[0], moved[1], sizeof(moved[0]));
+    }
+}
+
+static void begins_anew(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct optim_config cfg;
+    float first[N];
+    config_of(&cfg, "nadam", "", 0.1);
+    world_init(&world, N, NULL, 1);
+    struct optimiser o;
+    assert_true(optimiser_init(&o, &cfg, &world.backend, &world.graph, NULL, &e));
+    for (int turn = 0; turn < 2; turn++) {
+        memcpy(world.value, start, N * sizeof(float));
+        for (int i = 0; i < N; i++)
+            world.grad[i] = (float)(i + 1);
+        for (int step = 0; step < 3; step++)
+            optimiser_step(&o, &world.weights, world.grad, 0.1, 1);
+        if (turn == 0)
+            memcpy(first, world.value, sizeof(first));
+        assert_true(optimiser_restart(&o, &world.graph, NULL, &e));
+    }
+    assert_memory_equal(first, world.value, sizeof(first));
+    optimiser_release(&o);
 }
 
 static void refuses_what_a_rule_does_not_read(void **state)
@@ -295,6 +346,8 @@ int main(void)
         cmocka_unit_test(resumes_bit_for_bit),
         cmocka_unit_test(norm_sees_what_is_not_finite),
         cmocka_unit_test(exempts_norms_and_frozen_nodes),
+        cmocka_unit_test(rates_are_learning_rates),
+        cmocka_unit_test(begins_anew),
         cmocka_unit_test(refuses_what_a_rule_does_not_read),
         cmocka_unit_test(schedules_equal_torch),
         cmocka_unit_test(warms_up_every_schedule),

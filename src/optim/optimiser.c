@@ -5,66 +5,83 @@
 #include "base/parallel.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { PIECE = 1 << 14 };
 
 struct piece {
     size_t at, n;
+    double rate;
     bool decay;
 };
 
-static bool is_frozen(const struct node *n, struct node *const *frozen)
-{
-    for (; frozen && *frozen; frozen++)
-        if (*frozen == n)
-            return true;
-    return false;
-}
-
 /* Lists the pieces into piece, or only counts them when it is NULL. */
-static int list_pieces(const struct graph *g, struct node *const *frozen, bool decay_all,
+static int list_pieces(const struct graph *g, const double *rate, bool decay_all,
                        struct piece *piece)
 {
     int n_piece = 0;
     for (int i = 0; i < g->n_node; i++) {
         const struct node *n = g->node[i];
-        for (int k = 0; k < n->n_weight && !is_frozen(n, frozen); k++) {
+        double of = rate ? rate[i] : 1;
+        for (int k = 0; k < n->n_weight && of > 0; k++) {
             const struct weight *w = &n->weight[k];
             size_t count = w->trained ? shape_count(&w->shape) : 0;
             for (size_t at = 0; at < count; at += PIECE, n_piece++)
                 if (piece)
                     piece[n_piece] =
                         (struct piece){w->offset + at, count - at < PIECE ? count - at : PIECE,
-                                       w->decay || decay_all};
+                                       of, w->decay || decay_all};
         }
     }
     return n_piece;
 }
 
+bool optimiser_rates(struct optimiser *o, const struct graph *g, const double *rate,
+                     struct err *e)
+{
+    mem_free(o->piece);
+    mem_free(o->part);
+    o->n_piece = list_pieces(g, rate, o->decay_all, NULL);
+    o->piece = mem_new((size_t)o->n_piece, sizeof(*o->piece), e);
+    o->part = mem_new((size_t)o->n_piece, sizeof(*o->part), e);
+    if (o->piece)
+        list_pieces(g, rate, o->decay_all, o->piece);
+    return o->piece && o->part;
+}
+
 bool optimiser_init(struct optimiser *o, const struct optim_config *cfg,
-                    const struct backend *b, const struct graph *g, struct node *const *frozen,
+                    const struct backend *b, const struct graph *g, const double *rate,
                     struct err *e)
 {
     *o = (struct optimiser){
         .rule = optims[cfg->kind],
         .hyper = cfg->hyper,
         .weight_decay = cfg->weight_decay,
+        .decay_all = cfg->decay_all,
         .kernels = update_kernels(b),
         .n_thread = b->n_thread,
         .n = g->n_value,
         .product = 1,
-        .n_piece = list_pieces(g, frozen, cfg->decay_all, NULL),
     };
-    o->piece = mem_new((size_t)o->n_piece, sizeof(*o->piece), e);
-    o->part = mem_new((size_t)o->n_piece, sizeof(*o->part), e);
-    bool ok = o->piece && o->part;
+    bool ok = optimiser_rates(o, g, rate, e);
+    o->first = ok && o->n_piece > 0 ? o->n : 0;
+    for (int i = 0; ok && i < o->n_piece; i++)
+        o->first = o->piece[i].at < o->first ? o->piece[i].at : o->first;
     for (int i = 0; ok && o->rule->slot[i]; i++)
-        ok = (o->slot[i] = mem_new(o->n, sizeof(float), e)) != NULL;
-    if (ok)
-        list_pieces(g, frozen, cfg->decay_all, o->piece);
-    else
+        ok = (o->slot[i] = mem_new(o->n - o->first, sizeof(float), e)) != NULL;
+    if (!ok)
         optimiser_release(o);
     return ok;
+}
+
+bool optimiser_restart(struct optimiser *o, const struct graph *g, const double *rate,
+                       struct err *e)
+{
+    for (int i = 0; o->rule->slot[i]; i++)
+        memset(o->slot[i], 0, (o->n - o->first) * sizeof(float));
+    o->step = 0;
+    o->product = 1;
+    return optimiser_rates(o, g, rate, e);
 }
 
 void optimiser_release(struct optimiser *o)
@@ -103,8 +120,8 @@ struct step_job {
     const struct optimiser *o;
     float *value;
     const float *grad;
-    struct update_coef coef;
-    double lr;
+    struct update_coef coef; /* at the learning rate itself */
+    double lr, product;      /* product: before this step */
 };
 
 static void step_piece(void *ctx, int task, int thread)
@@ -116,17 +133,22 @@ static void step_piece(void *ctx, int task, int thread)
     struct update_args a = {
         .w = j->value + p->at, .g = j->grad + p->at, .n = p->n, .coef = j->coef};
     for (int i = 0; i < UPDATE_MAX_SLOT; i++)
-        a.slot[i] = o->slot[i] ? o->slot[i] + p->at : NULL;
-    double decay = p->decay ? o->weight_decay : 0;
+        a.slot[i] = o->slot[i] ? o->slot[i] + (p->at - o->first) : NULL;
+    double decay = p->decay ? o->weight_decay : 0, lr = j->lr * p->rate;
+    if (p->rate < 1) {
+        double product = j->product;
+        o->rule->coef(&o->hyper, lr, o->step, &product, &a.coef);
+    }
     a.coef.l2 = o->rule->decoupled ? 0 : (float)decay;
-    a.coef.shrink = o->rule->decoupled ? (float)(1 - j->lr * decay) : 1;
+    a.coef.shrink = o->rule->decoupled ? (float)(1 - lr * decay) : 1;
     o->kernels->rule[o->rule->rule](&a);
 }
 
 void optimiser_step(struct optimiser *o, struct weights *w, const float *grad, double lr,
                     double scale)
 {
-    struct step_job j = {.o = o, .value = w->value, .grad = grad, .lr = lr};
+    struct step_job j = {
+        .o = o, .value = w->value, .grad = grad, .lr = lr, .product = o->product};
     j.coef.scale = (float)scale;
     o->rule->coef(&o->hyper, lr, ++o->step, &o->product, &j.coef);
     parallel_for(o->n_thread, o->n_piece, step_piece, &j);

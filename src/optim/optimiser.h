@@ -13,10 +13,12 @@ struct optimiser {
     const struct optim *rule;
     struct optim_hyper hyper;
     double weight_decay;
+    bool decay_all;
     const struct update_kernels *kernels;
     int n_thread;
-    size_t n;                     /* floats of a slot: graph->n_value */
-    float *slot[UPDATE_MAX_SLOT]; /* (n) each, as many as the rule names */
+    size_t n;                     /* floats of all weights: graph->n_value */
+    size_t first;                 /* of them the first that may ever train */
+    float *slot[UPDATE_MAX_SLOT]; /* (n - first) each, as many as the rule names */
     int64_t step;                 /* taken so far */
     double product;               /* nadam's */
     struct piece *piece;
@@ -24,10 +26,17 @@ struct optimiser {
     int n_piece;
 };
 
-/* cfg is resolved. frozen (NULL-ended, may be NULL): nodes whose weights are left alone. */
+/* cfg is resolved. rate: a factor of the learning rate for each node (n_node), 0 = its weights are
+ * left alone, now and later; NULL = 1 everywhere. */
 MUST_CHECK bool optimiser_init(struct optimiser *o, const struct optim_config *cfg,
                                const struct backend *b, const struct graph *g,
-                               struct node *const *frozen, struct err *e);
+                               const double *rate, struct err *e);
+/* Begins anew, with other rates: slots at zero, no step taken. */
+MUST_CHECK bool optimiser_restart(struct optimiser *o, const struct graph *g,
+                                  const double *rate, struct err *e);
+/* Other rates for the weights from o->first on; the state stays. */
+MUST_CHECK bool optimiser_rates(struct optimiser *o, const struct graph *g, const double *rate,
+                                struct err *e);
 void optimiser_release(struct optimiser *o);
 
 /* The 2-norm of grad (o->n floats), summed in double in a fixed order. Not finite if an element

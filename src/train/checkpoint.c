@@ -10,6 +10,9 @@
 static const char last_name[] = "last.safetensors", previous_name[] = "previous.safetensors",
                   best_name[] = "best.safetensors";
 enum { MAX_FAILURES = 3 };
+/* Above so many bytes a checkpoint takes longer than an epoch over kept features may: at the ends of
+ * epochs it is then written no oftener than this. */
+enum { LARGE_BYTES = 128 << 20, LARGE_SECONDS = 30 };
 
 static void add(struct trainer *t, const char *name, enum st_dtype dtype, void *data, size_t n)
 {
@@ -36,11 +39,13 @@ void trainer_list_state(struct trainer *t)
     add(t, "optimiser_step", ST_I64, &t->optimiser.step, 1);
     add(t, "optimiser_product", ST_F64, &t->optimiser.product, 1);
     for (int i = 0; t->optimiser.rule->slot[i]; i++)
-        add(t, t->optimiser.rule->slot[i], ST_F32, t->optimiser.slot[i], t->optimiser.n);
-    if (t->average) { /* the file's own tensors are then the average */
+        add(t, t->optimiser.rule->slot[i], ST_F32, t->optimiser.slot[i],
+            t->optimiser.n - t->optimiser.first);
+    if (t->average) { /* the file's own tensors are then the average; what is frozen is the same */
         const struct weights *w = t->s.net->weights;
-        add(t, "value", ST_F32, w->value, w->graph->n_value);
-        add(t, "buffer", ST_F32, w->buffer, w->graph->n_buffer);
+        size_t value = t->optimiser.first, buffer = t->first_buffer;
+        add(t, "value", ST_F32, w->value + value, w->graph->n_value - value);
+        add(t, "buffer", ST_F32, w->buffer + buffer, w->graph->n_buffer - buffer);
     }
 }
 
@@ -54,9 +59,15 @@ size_t trainer_checkpoint_bytes(const struct trainer *t)
     return network_bytes(t->s.net, t->state, t->n_state);
 }
 
-static void warn(const struct trainer *t, const char *text)
+static bool may_wait(const struct trainer *t)
 {
-    run_log(t->s.run, "warning: %s", text);
+    return trainer_checkpoint_bytes(t) > LARGE_BYTES && clock_s() - t->saved_s < LARGE_SECONDS;
+}
+
+void trainer_warn(const struct trainer *t, const char *text)
+{
+    if (t->s.run)
+        run_log(t->s.run, "warning: %s", text);
     if (t->s.events && t->s.events->warn)
         t->s.events->warn(t->s.events->ctx, text);
 }
@@ -69,7 +80,7 @@ static bool write_best(struct trainer *t, const struct weights *w, struct err *e
     return ok;
 }
 
-/* Keeps a copy to store later, when there is room again. */
+/* Keeps a copy to store with the next checkpoint. */
 static bool put_aside(struct trainer *t, struct err *e)
 {
     const struct graph *g = t->s.net->graph;
@@ -83,6 +94,8 @@ static bool put_aside(struct trainer *t, struct err *e)
 
 bool trainer_save_best(struct trainer *t, struct err *e)
 {
+    if (may_wait(t))
+        return put_aside(t, e);
     weights_free(t->best);
     t->best = NULL;
     if (write_best(t, shown(t), e))
@@ -90,7 +103,7 @@ bool trainer_save_best(struct trainer *t, struct err *e)
     if (e->kind != ERR_STORAGE)
         return false;
     err_in(e, "the best weights wait in memory");
-    warn(t, e->msg);
+    trainer_warn(t, e->msg);
     return put_aside(t, e);
 }
 
@@ -113,6 +126,12 @@ static bool write_last(struct trainer *t, struct err *e)
     return ok;
 }
 
+bool trainer_save_epoch(struct trainer *t, struct err *e)
+{
+    bool last = trainer_done(t);
+    return (may_wait(t) && !last) || trainer_save(t, last, e);
+}
+
 bool trainer_save(struct trainer *t, bool final, struct err *e)
 {
     if (!t->s.run)
@@ -127,7 +146,7 @@ bool trainer_save(struct trainer *t, bool final, struct err *e)
     err_in(e, "checkpoint at step %lld failed", (long long)t->step);
     if (++t->failures >= MAX_FAILURES || final)
         return err_in(e, "giving up (the last good checkpoint stands)");
-    warn(t, e->msg);
+    trainer_warn(t, e->msg);
     return true;
 }
 
@@ -136,8 +155,12 @@ static bool restore(struct trainer *t, const char *name, struct err *e)
     char *path = run_path(t->s.run->dir, name, e);
     bool ok = path && network_restore(t->s.net, shown(t), t->state, t->n_state, path, e);
     mem_free(path);
-    if (ok && t->average)
-        weights_changed(t->s.net->weights);
+    if (ok && t->average) {
+        struct weights *w = t->s.net->weights;
+        memcpy(w->value, t->average->value, t->optimiser.first * sizeof(float));
+        memcpy(w->buffer, t->average->buffer, t->first_buffer * sizeof(float));
+        weights_changed(w);
+    }
     return ok;
 }
 
@@ -154,7 +177,7 @@ static bool fall_back(struct trainer *t, struct err *bad, struct err *e)
              "%s: going on from the checkpoint before it, at step %lld; the steps after it are "
              "done again",
              bad->msg, (long long)t->step);
-    warn(t, text);
+    trainer_warn(t, text);
     t->last_is_bad = true;
     return true;
 }

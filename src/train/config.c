@@ -74,8 +74,8 @@ const struct option source_options[] = {
 
 int train_tables(struct train_config *cfg, struct option_table table[TRAIN_MAX_TABLES])
 {
-    int n = 0;
-    table[n++] = (struct option_table){cnn5_options, &cfg->model};
+    int n = model_tables(&cfg->model, table);
+    table[n++] = (struct option_table){freeze_options, &cfg->freeze};
     table[n++] = (struct option_table){loop_options, &cfg->loop};
     table[n++] = (struct option_table){source_options, &cfg->source};
     table[n++] = (struct option_table){pictures_options, &cfg->pictures};
@@ -93,13 +93,14 @@ bool train_resolve(struct train_config *cfg, struct err *e)
     if (cfg->schedule.warmup > (double)cfg->loop.epochs)
         return err_set(e, ERR_USAGE, "--warmup %g: longer than the %lld epochs of the run",
                        cfg->schedule.warmup, (long long)cfg->loop.epochs);
-    return optim_resolve(&cfg->optim, e) && augment_check(&cfg->augment, e);
+    return model_resolve(&cfg->model, e) && optim_resolve(&cfg->optim, e) &&
+           freeze_resolve(&cfg->freeze, e) && augment_check(&cfg->augment, e);
 }
 
 bool train_option_is_free(const char *name)
 {
-    static const char *const free_names[] = {"save-steps", "save-seconds", "cache", "cache-dir",
-                                             "cache-limit"};
+    static const char *const free_names[] = {"save-steps", "save-seconds", "cache",
+                                             "cache-dir",  "cache-limit",  "feature-cache"};
     for (size_t i = 0; i < COUNT_OF(free_names); i++)
         if (strcmp(name, free_names[i]) == 0)
             return true;

@@ -3,9 +3,10 @@
 #define TRAIN_CONFIG_H
 
 #include "augment/config.h"
-#include "model/cnn5.h"
+#include "model/model.h"
 #include "optim/optim.h"
 #include "optim/schedule.h"
+#include "train/freeze.h"
 #include "train/pictures.h"
 
 enum class_weighting { CLASS_WEIGHT_NONE, CLASS_WEIGHT_BALANCED };
@@ -45,7 +46,8 @@ struct train_config {
     struct pictures_config pictures;
     struct optim_config optim;
     struct schedule_config schedule;
-    struct cnn5_config model;
+    struct model_config model;
+    struct freeze_config freeze;
     struct augment_config augment;
 };
 

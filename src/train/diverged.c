@@ -30,7 +30,7 @@ static void first_bad(const struct trainer *t, int n, char *text, size_t size)
                 return;
             }
     if (!finite_floats(t->logits, (size_t)n * (size_t)net->n_class)) {
-        snprintf(text, size, "the output of %s", net->logits->name);
+        snprintf(text, size, "the output of %s", net->model.logits->name);
         return;
     }
     for (int i = g->n_node - 1; i >= 0; i--)

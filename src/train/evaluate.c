@@ -1,5 +1,7 @@
 #include "train/evaluate.h"
 
+#include "train/frontier.h"
+
 int target_class(const float *row, int n_class)
 {
     int best = 0;
@@ -11,12 +13,13 @@ int target_class(const float *row, int n_class)
 
 struct plan *evaluation_plan(const struct evaluation_request *r, struct err *e)
 {
-    struct node *keep[] = {r->net->logits, NULL};
+    struct node *keep[] = {r->net->model.logits, NULL};
     struct plan_request request = {
         .graph = r->net->graph,
         .max_n = r->max_n,
         .mode = MODE_EVAL,
         .compute = r->compute,
+        .from = r->from,
         .keep = keep,
         .choice = r->choice,
     };
@@ -26,8 +29,9 @@ struct plan *evaluation_plan(const struct evaluation_request *r, struct err *e)
 static bool add_batch(const struct evaluation *v, const struct batch *b, float *logits,
                       int *label, struct metrics *m, struct err *e)
 {
-    if (!plan_feed(v->plan, v->net->input, b->pixel, b->n, e) || !plan_forward(v->plan, 0, e) ||
-        !plan_read(v->plan, v->net->logits, logits, e))
+    if (!(v->frontier ? frontier_feed(v->frontier, FRONTIER_VAL, v->plan, b, e)
+                      : plan_feed(v->plan, v->net->model.input, b->pixel, b->n, e)) ||
+        !plan_forward(v->plan, 0, e) || !plan_read(v->plan, v->net->model.logits, logits, e))
         return false;
     for (int i = 0; i < b->n; i++)
         label[i] = target_class(b->label + (size_t)i * (size_t)m->n_class, m->n_class);

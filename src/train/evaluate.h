@@ -9,8 +9,11 @@
 
 #include <signal.h>
 
+struct frontier;
+
 struct evaluation {
-    struct plan *plan; /* MODE_EVAL, keeps the logits */
+    struct plan *plan;         /* MODE_EVAL, keeps the logits */
+    struct frontier *frontier; /* what feeds it, as the validation stream; NULL: pictures do */
     const struct network *net;
     struct loader *loader;
     int max_n;
@@ -22,7 +25,8 @@ struct evaluation {
 struct evaluation_request {
     const struct backend *backend;
     const struct network *net;
-    struct weights *average; /* in place of the network's own weights; may be NULL */
+    struct weights *average;  /* in place of the network's own weights; may be NULL */
+    struct node *const *from; /* of a plan_request; NULL: the whole network */
     int max_n;
     enum dtype compute;
     const struct plan_choice *choice; /* may be NULL */

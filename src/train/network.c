@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char model_name[] = "cnn5";
-
 void network_release(struct network *n)
 {
     weights_free(n->weights);
@@ -31,11 +29,9 @@ static bool copy_classes(struct network *n, const struct network_spec *spec, str
 
 static bool build(struct network *n, const struct network_spec *spec, struct err *e)
 {
-    struct cnn5_input in = {.n_class = spec->n_class, .u8 = true};
-    for (int c = 0; c < 3; c++) {
-        in.mean[c] = (float)spec->pre->mean[c];
-        in.std[c] = (float)spec->pre->std[c];
-    }
+    struct model_input in = {.n_class = spec->n_class, .u8 = true};
+    memcpy(in.mean, spec->pre->mean, sizeof(in.mean));
+    memcpy(in.std, spec->pre->std, sizeof(in.std));
     if (spec->class_weight) {
         size_t bytes = (size_t)spec->n_class * sizeof(float);
         float *copy = arena_new(&n->arena, bytes, 1, e);
@@ -44,23 +40,19 @@ static bool build(struct network *n, const struct network_spec *spec, struct err
         in.class_weight = memcpy(copy, spec->class_weight, bytes);
     }
     n->graph = graph_new(e);
-    return n->graph && cnn5_build(n->graph, &n->model, &in, e) &&
+    return n->graph && model_build(&n->model, n->graph, &n->config, &in, e) &&
            (n->weights = weights_new(n->graph, e)) != NULL;
 }
 
 bool network_init(struct network *n, const struct network_spec *spec, uint64_t seed,
                   struct err *e)
 {
-    *n = (struct network){.model = *spec->model, .pre = *spec->pre};
+    *n = (struct network){.config = *spec->config, .pre = *spec->pre};
     if (!copy_classes(n, spec, e) || !build(n, spec, e)) {
         network_release(n);
         return false;
     }
     weights_init(n->weights, seed);
-    n->input = graph_find(n->graph, "input");
-    n->target = graph_find(n->graph, "target");
-    n->logits = graph_find(n->graph, "out");
-    n->loss = graph_find(n->graph, "loss");
     return true;
 }
 
@@ -152,13 +144,15 @@ static void put_reals(struct json_writer *w, const char *key, const double x[3])
     json_close(w, ']');
 }
 
+static const char *const filters[] = {"bilinear", "bicubic", NULL}; /* enum resize_filter */
+
 static bool preprocess_text(const struct preprocess *p, char **out, struct err *e)
 {
     struct json_writer w = {0};
     json_open(&w, NULL, '{');
     json_put_int(&w, "size", p->size_px);
     json_put_int(&w, "resize_shorter", p->resize_px);
-    json_put_text(&w, "filter", "bilinear");
+    json_put_text(&w, "filter", filters[p->filter]);
     json_put_bool(&w, "antialias", true);
     json_put_text(&w, "crop", "center");
     json_put_text(&w, "background", "white");
@@ -182,11 +176,12 @@ static bool classes_text(const struct network *n, char **out, struct err *e)
 
 static bool model_text(const struct network *n, char **out, struct err *e)
 {
-    struct cnn5_config copy = n->model;
-    struct option_table table = {cnn5_options, &copy};
+    struct model_config copy = n->config;
+    struct option_table table[MODEL_MAX_TABLES];
+    int n_table = model_tables(&copy, table);
     struct json_writer w = {0};
     json_open(&w, NULL, '{');
-    bool ok = option_write_json(&table, 1, &w, e);
+    bool ok = option_write_json(table, n_table, &w, e);
     json_close(&w, '}');
     *out = w.text;
     return ok && json_done(&w, e);
@@ -203,7 +198,7 @@ bool network_save(const struct network *n, const struct weights *w,
     if (ok) {
         struct st_note note[] = {{"format", "pt"},
                                  {"linnet.version", LINNET_VERSION},
-                                 {"linnet.model", model_name},
+                                 {"linnet.model", n->model.arch->name},
                                  {"linnet.options", model},
                                  {"linnet.classes", classes},
                                  {"linnet.preprocess", pre}};
@@ -293,17 +288,39 @@ static bool read_reals(const struct json *v, double out[3])
     return ok;
 }
 
-static bool read_preprocess(const struct json *v, int size, struct preprocess *p, struct err *e)
+static bool read_filter(const struct json *v, enum resize_filter *out)
+{
+    const char *name = json_text(v, "filter", filters[RESIZE_BILINEAR]);
+    for (int i = 0; filters[i]; i++)
+        if (strcmp(name, filters[i]) == 0) {
+            *out = (enum resize_filter)i;
+            return true;
+        }
+    return false;
+}
+
+static bool read_preprocess(const struct json *v, struct preprocess *p, struct err *e)
 {
     p->size_px = (int)json_int(v, "size", 0);
     p->resize_px = (int)json_int(v, "resize_shorter", 0);
-    bool ok =
-        read_reals(json_get(v, "mean"), p->mean) && read_reals(json_get(v, "std"), p->std);
+    bool ok = read_reals(json_get(v, "mean"), p->mean) &&
+              read_reals(json_get(v, "std"), p->std) && read_filter(v, &p->filter);
     for (int c = 0; ok && c < 3; c++)
         ok = p->std[c] > 0;
-    ok = ok && p->size_px == size && p->resize_px >= size && p->resize_px <= 4 * size;
+    ok = ok && p->size_px > 0 && p->resize_px >= p->size_px && p->resize_px / 4 <= p->size_px;
     return ok || err_set(e, ERR_MODEL, "its preprocessing is not one that linnet %s knows",
                          LINNET_VERSION);
+}
+
+bool network_preprocess(const struct safetensors *file, struct preprocess *out, bool *found,
+                        struct err *e)
+{
+    struct arena a = {0};
+    *found = safetensors_metadata(file, "linnet.preprocess") != NULL;
+    const struct json *how = *found ? note_json(file, "linnet.preprocess", &a, e) : NULL;
+    bool ok = !*found || (how && read_preprocess(how, out, e));
+    arena_release(&a);
+    return ok;
 }
 
 static bool read_classes(const struct json *v, struct arena *a, struct network_spec *spec,
@@ -325,21 +342,29 @@ static bool read_classes(const struct json *v, struct arena *a, struct network_s
 static bool read_network(struct network *n, const struct safetensors *file, struct arena *a,
                          struct err *e)
 {
-    struct cnn5_config model;
+    struct model_config config;
     struct preprocess pre;
-    struct network_spec spec = {.model = &model, .pre = &pre};
-    struct option_table table = {cnn5_options, &model};
+    struct network_spec spec = {.config = &config, .pre = &pre};
+    struct option_table table[MODEL_MAX_TABLES];
+    int n_table = model_tables(&config, table);
     const char *name = safetensors_metadata(file, "linnet.model");
-    if (!name || strcmp(name, model_name) != 0)
-        return err_set(e, ERR_MODEL, "its model is %s; known is %s", name ? name : "not stated",
-                       model_name);
+    int kind = name ? model_find(name) : -1;
+    if (kind < 0)
+        return err_set(e, ERR_MODEL, "its model is %s, which linnet %s does not know",
+                       name ? name : "not stated", LINNET_VERSION);
     const struct json *options = note_json(file, "linnet.options", a, e);
     const struct json *classes = options ? note_json(file, "linnet.classes", a, e) : NULL;
     const struct json *how = classes ? note_json(file, "linnet.preprocess", a, e) : NULL;
-    return how && option_defaults(&table, 1, a, e) &&
-           option_read_json(&table, 1, options, a, e) &&
-           read_preprocess(how, (int)model.size, &pre, e) &&
-           read_classes(classes, a, &spec, e) && network_init(n, &spec, 0, e);
+    if (!how || !option_defaults(table, n_table, a, e) ||
+        !option_read_json(table, n_table, options, a, e))
+        return false;
+    config.kind = kind;
+    if (!model_resolve(&config, e) || !read_preprocess(how, &pre, e))
+        return false;
+    if (pre.size_px != config.size)
+        return err_set(e, ERR_MODEL, "pictures become %d px, its model takes %lld px",
+                       pre.size_px, (long long)config.size);
+    return read_classes(classes, a, &spec, e) && network_init(n, &spec, 0, e);
 }
 
 bool network_load(struct network *n, const char *path, struct err *e)

@@ -5,29 +5,22 @@
 #define TRAIN_NETWORK_H
 
 #include "graph/weights.h"
-#include "model/cnn5.h"
+#include "model/model.h"
 #include "weights/seal.h"
-
-/* How a picture becomes an input: upright, on white, shorter side to resize_px (bilinear,
- * antialiased), centre crop of size_px, (v / 255 - mean) / std. */
-struct preprocess {
-    int size_px, resize_px;
-    double mean[3], std[3];
-};
 
 struct network {
     struct arena arena;
-    struct cnn5_config model;
+    struct model_config config; /* resolved */
     struct preprocess pre;
     int n_class;
     const char *const *class_name; /* (n_class) */
     struct graph *graph;
+    struct model model; /* what the graph's nodes are */
     struct weights *weights;
-    struct node *input, *target, *logits, *loss;
 };
 
 struct network_spec {
-    const struct cnn5_config *model;
+    const struct model_config *config; /* resolved */
     const struct preprocess *pre;
     int n_class;
     const char *const *class_name;
@@ -58,6 +51,9 @@ MUST_CHECK bool network_load(struct network *n, const char *path, struct err *e)
 MUST_CHECK bool network_restore(const struct network *n, struct weights *w,
                                 const struct state_item *item, int n_item, const char *path,
                                 struct err *e);
+/* How pictures are prepared for the weights of a file that linnet wrote; *found: it says so. */
+MUST_CHECK bool network_preprocess(const struct safetensors *file, struct preprocess *out,
+                                   bool *found, struct err *e);
 /* Bytes that network_save would write, to within a header. */
 size_t network_bytes(const struct network *n, const struct state_item *item, int n_item);
 

@@ -20,15 +20,16 @@ static void make(struct network *n, uint64_t seed)
 {
     struct err e = {0};
     struct arena a = {0};
-    struct cnn5_config model;
-    struct option_table table = {cnn5_options, &model};
-    assert_true(option_defaults(&table, 1, &a, &e));
+    struct model_config model;
+    struct option_table table[MODEL_MAX_TABLES];
+    assert_true(option_defaults(table, model_tables(&model, table), &a, &e));
     model.size = 32;
-    model.filters = (struct int_list){.n = 1, .at = {4}};
-    model.filter_rule = FILTERS_SAME;
-    struct preprocess pre = {32, 37, {0.4, 0.5, 0.6}, {0.1, 0.2, 0.3}};
+    model.cnn5.filters = (struct int_list){.n = 1, .at = {4}};
+    model.cnn5.filter_rule = FILTERS_SAME;
+    assert_true(model_resolve(&model, &e));
+    struct preprocess pre = {32, 37, {0.4, 0.5, 0.6}, {0.1, 0.2, 0.3}, RESIZE_BICUBIC};
     struct network_spec spec = {
-        .model = &model, .pre = &pre, .n_class = 3, .class_name = classes};
+        .config = &model, .pre = &pre, .n_class = 3, .class_name = classes};
     if (!network_init(n, &spec, seed, &e))
         fail_msg("%s", e.msg);
     for (size_t i = 0; i < n->graph->n_buffer; i++)
@@ -43,7 +44,11 @@ static void assert_same(const struct network *a, const struct network *b)
                         a->graph->n_value * sizeof(float));
     assert_memory_equal(a->weights->buffer, b->weights->buffer,
                         a->graph->n_buffer * sizeof(float));
-    assert_memory_equal(&a->pre, &b->pre, sizeof(a->pre));
+    assert_int_equal(a->pre.size_px, b->pre.size_px);
+    assert_int_equal(a->pre.resize_px, b->pre.resize_px);
+    assert_int_equal(a->pre.filter, b->pre.filter);
+    assert_memory_equal(a->pre.mean, b->pre.mean, sizeof(a->pre.mean));
+    assert_memory_equal(a->pre.std, b->pre.std, sizeof(a->pre.std));
     for (int i = 0; i < 3; i++)
         assert_string_equal(a->class_name[i], b->class_name[i]);
 }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TOLD = 5 }; /* bad files named one by one; the run's left-out.json has all */
+enum { TOLD = 5 }; /* bad files named one by one; the run's issues.json has all */
 
 static const char *const policies[] = {"skip", "fail", NULL};
 

@@ -1,4 +1,4 @@
-/* Pictures in, probabilities out, prepared just as the model's own file says. */
+/* Pictures in, logits or features out, prepared just as the network says. */
 #ifndef TRAIN_PREDICT_H
 #define TRAIN_PREDICT_H
 
@@ -11,7 +11,8 @@ struct picture {
     const char *name;    /* for messages; the path when byte is NULL */
     const uint8_t *byte; /* borrowed; may be NULL */
     size_t n;
-    struct err e; /* why it could not be read; ERR_NONE: fine */
+    const char *folder; /* what the folder it lies in says it is; NULL = nothing */
+    struct err e;       /* why it could not be read; ERR_NONE: fine */
 };
 
 struct predictor {
@@ -19,19 +20,31 @@ struct predictor {
     struct backend *backend;
     struct plan *plan;
     int max_n;
-    uint8_t *pixel; /* (max_n, size, size, 3) */
-    float *logits;  /* (max_n, n_class) */
+    uint8_t *pixel;          /* (max_n, size, size, 3) */
+    const struct node *node; /* what is read of the network, its logits or its features */
+    float *raw;              /* (max_n, node's shape) */
+    int n_out, area; /* row: outputs, and places of the picture that each is the mean of */
+    float *out;      /* (max_n, n_out) */
 };
 
-/* path: a model file, or a run directory, whose best (or last) model is taken. */
-MUST_CHECK bool predictor_open(struct predictor *p, const char *path, int n_thread, int max_n,
-                               struct err *e);
+struct predictor_request {
+    int n_thread, max_n;
+    /* Rows are not the logits but what the head reads: the penultimate layer, averaged over the
+     * picture where the head is a convolution (SqueezeNet). */
+    bool features;
+};
+
+/* The predictor owns the network from now on, and the caller's is zeroed, also after a failure. */
+MUST_CHECK bool predictor_open(struct predictor *p, struct network *take_net,
+                               const struct predictor_request *r, struct err *e);
 void predictor_close(struct predictor *p);
-/* At most max_n pictures, decoded on all threads; p->logits then has their rows, those of pictures
- * that could not be read zeroed. Only what concerns all of them fails. */
+/* At most max_n pictures, decoded on all threads; p->out then has their rows, those of pictures
+ * that could not be read of no meaning. Only what concerns all of them fails. */
 MUST_CHECK bool predictor_run(struct predictor *p, struct picture *of, int n, struct err *e);
 
 /* The model file that path means: itself, or of a run directory best, else last. The caller frees. */
 MUST_CHECK char *model_file(const char *path, bool last, struct err *e);
+/* The network of that file, best before last. */
+MUST_CHECK bool model_load(struct network *n, const char *path, struct err *e);
 
 #endif

@@ -37,7 +37,7 @@ bool record_unchanged(const char *dir, const struct changes *c, struct err *e)
                    c->text);
 }
 
-static bool read_json(const char *dir, const char *name, const struct json **out,
+bool record_read_json(const char *dir, const char *name, const struct json **out,
                       struct arena *a, struct err *e)
 {
     char *path = run_path(dir, name, e);
@@ -87,7 +87,7 @@ bool record_read_config(const char *dir, struct train_config *cfg, const char **
     struct option_table table[TRAIN_MAX_TABLES];
     int n = train_tables(cfg, table);
     const struct json *root, *options;
-    if (!read_json(dir, "config.json", &root, a, e) || !option_defaults(table, n, a, e))
+    if (!record_read_json(dir, "config.json", &root, a, e) || !option_defaults(table, n, a, e))
         return false;
     *data = json_text(root, "data", NULL);
     options = json_get(root, "options");
@@ -137,7 +137,7 @@ bool record_compare_facts(const struct run *r, const struct facts *f, struct cha
 {
     struct arena a = {0};
     const struct json *root;
-    bool ok = read_json(r->dir, "environment.json", &root, &a, e);
+    bool ok = record_read_json(r->dir, "environment.json", &root, &a, e);
     const struct json *old = ok ? json_get(root, "must_not_change") : NULL;
     for (int i = 0; ok && i < f->n; i++) {
         const char *was = json_text(old, f->at[i].name, "not stated");
@@ -146,6 +146,27 @@ bool record_compare_facts(const struct run *r, const struct facts *f, struct cha
     }
     arena_release(&a);
     return ok;
+}
+
+bool record_write_size(const struct run *r, const struct model_size *size, struct err *e)
+{
+    struct json_writer w = {.lines = true};
+    json_open(&w, NULL, '{');
+    json_put_int(&w, "parameters", size->parameters);
+    json_put_int(&w, "trained_parameters", size->trained);
+    json_put_int(&w, "multiply_adds", size->macs);
+    return write_json(r, "model.json", &w, e);
+}
+
+bool record_read_size(const char *dir, struct model_size *size, struct arena *a, struct err *e)
+{
+    const struct json *root;
+    if (!record_read_json(dir, "model.json", &root, a, e))
+        return false;
+    *size = (struct model_size){.parameters = json_int(root, "parameters", -1),
+                                .trained = json_int(root, "trained_parameters", -1),
+                                .macs = json_int(root, "multiply_adds", -1)};
+    return true;
 }
 
 static void put_plan(struct json_writer *w, const char *which, const struct plan *p)
@@ -179,7 +200,7 @@ bool record_read_plan(const struct run *r, const char *which, const struct plan_
     *out = NULL;
     if (!run_has(r, "plan.json"))
         return true;
-    if (!read_json(r->dir, "plan.json", &root, a, e))
+    if (!record_read_json(r->dir, "plan.json", &root, a, e))
         return false;
     list = json_get(root, which);
     size_t n = list && list->type == JSON_ARRAY ? (size_t)list->n : 0;

@@ -1,5 +1,6 @@
 /* What a run was asked for and what it runs on: config.json, environment.json and plan.json, written
- * at its start and compared at every resume, because the same bits need the same of all this. */
+ * at its start and compared at every resume, because the same bits need the same of all this; and
+ * model.json, how large its network is. */
 #ifndef TRAIN_RECORD_H
 #define TRAIN_RECORD_H
 
@@ -41,6 +42,20 @@ void record_compare_config(struct train_config *now, struct train_config *stored
 MUST_CHECK bool record_write_facts(const struct run *r, const struct facts *f, struct err *e);
 MUST_CHECK bool record_compare_facts(const struct run *r, const struct facts *f,
                                      struct changes *c, struct err *e);
+
+/* model.json. -1 = not known. */
+struct model_size {
+    int64_t parameters, trained; /* numbers; those that training changes */
+    int64_t macs;                /* multiply-adds of a picture's forward pass */
+};
+MUST_CHECK bool record_write_size(const struct run *r, const struct model_size *size,
+                                  struct err *e);
+MUST_CHECK bool record_read_size(const char *dir, struct model_size *size, struct arena *a,
+                                 struct err *e);
+
+/* A file of a run, read. ERR_USAGE: there is none. ERR_STORAGE: no JSON. In the arena. */
+MUST_CHECK bool record_read_json(const char *dir, const char *name, const struct json **out,
+                                 struct arena *a, struct err *e);
 
 /* Which kernel runs what, in the training plan and in the evaluating one. */
 MUST_CHECK bool record_write_plans(const struct run *r, const struct plan *train,

@@ -1,9 +1,11 @@
 /* A run directory: the truth about one training.
  *     config.json       every option as resolved        environment.json  machine, and what must
  *     split.txt         which pictures validate                           not change on resume
- *     classes.txt       class names, a line each        log.txt           what happened, with times
+ *     classes.json      class names, in order           plan.json         kernel of each layer
+ *     issues.json       pictures left out, and why      diverged.json     where a loss was not finite
  *     metrics.jsonl     numbers by step and epoch       timing.jsonl      seconds, img/s, data wait
- *     samples.jsonl     which pictures each step saw    lock              pid of who trains
+ *     samples.jsonl     which pictures each step saw    log.txt           what happened, with times
+ *     lock              pid of who trains               model.json        parameters, multiply-adds
  *     last.safetensors  previous.safetensors  best.safetensors
  * One process at a time holds it. */
 #ifndef TRAIN_RUN_H

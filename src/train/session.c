@@ -1,5 +1,6 @@
 #include "train/session.h"
 
+#include "augment/crop.h"
 #include "backend/cpu/isa.h"
 #include "base/build.h"
 #include "data/picture.h"
@@ -41,11 +42,14 @@ static bool open_data(struct session *s, const struct session_request *r, struct
     return s->val_data != NULL;
 }
 
-/* The starting pictures of this run (data/picture.h). */
+/* The starting pictures of this run (data/picture.h): as the weights ask; else as large as a
+ * crop of a stated side cuts from, for validation should see things as large as training does. */
 static struct picture_rule rule_of(const struct session *s, const struct session_request *r)
 {
-    return (struct picture_rule){picture_side(s->data, (int)r->cfg->model.size, 0),
-                                 RESIZE_BILINEAR};
+    const struct preprocess *pre = &s->pretrained.pre; /* zero: none */
+    int size = (int)r->cfg->model.size;
+    int side = pre->resize_px ? pre->resize_px : crop_side_px(&r->cfg->augment, size);
+    return (struct picture_rule){picture_side(s->data, size, side), pre->filter};
 }
 
 static bool on_prepared(void *ctx, int done, int total)
@@ -150,6 +154,12 @@ static void list_facts(struct session *s, const struct session_request *r)
     facts_add(f, "training pictures", "%d", s->n_train);
     facts_add(f, "validation pictures", "%d", s->n_val);
     facts_add(f, "data", "%016llx", (unsigned long long)fingerprint(s->data));
+    if (r->cfg->freeze.weights)
+        facts_add(
+            f, "initial weights", "%016llx",
+            (unsigned long long)hash64(
+                s->net.weights->value, s->net.graph->n_value * sizeof(float),
+                hash64(s->net.weights->buffer, s->net.graph->n_buffer * sizeof(float), 0)));
     if (s->val_data != s->data)
         facts_add(f, "validation data", "%016llx",
                   (unsigned long long)fingerprint(s->val_data));
@@ -225,14 +235,17 @@ static bool measure_colours(struct session *s, const struct session_request *r,
 
 static bool make_network(struct session *s, const struct session_request *r, struct err *e)
 {
+    bool given = r->cfg->freeze.weights != NULL;
     struct preprocess pre = {.size_px = (int)r->cfg->model.size,
                              .resize_px = rule_of(s, r).side_px,
                              .mean = {0.485, 0.456, 0.406},
                              .std = {0.229, 0.224, 0.225}};
+    if (given)
+        pre = s->pretrained.pre;
     if (r->cfg->loop.normalise == NORMALISE_DATA && !measure_colours(s, r, &pre, e))
         return false;
     float *weight = arena_new(&s->arena, (size_t)s->data->n_class, sizeof(*weight), e);
-    struct network_spec spec = {.model = &r->cfg->model,
+    struct network_spec spec = {.config = &r->cfg->model,
                                 .pre = &pre,
                                 .n_class = s->data->n_class,
                                 .class_name = s->data->class_name};
@@ -240,17 +253,20 @@ static bool make_network(struct session *s, const struct session_request *r, str
         return false;
     if (class_weights(s, r, weight))
         spec.class_weight = weight;
-    return network_init(&s->net, &spec, (uint64_t)r->cfg->loop.seed, e);
+    struct pretrained_spec from = {.network = spec, .seed = (uint64_t)r->cfg->loop.seed};
+    return given ? pretrained_network(&s->net, &s->pretrained, &from, e)
+                 : network_init(&s->net, &spec, from.seed, e);
 }
 
 static struct loader *make_loader(struct session *s, const struct session_request *r,
                                   bool training, struct err *e)
 {
     const struct loop_config *loop = &r->cfg->loop;
-    const struct dataset *d = training ? s->data : s->val_data;
-    int n;
-    uint32_t *index = list_pictures(s, training, &n, e);
-    struct loader_config cfg = {
+    int which = training ? FRONTIER_TRAIN : FRONTIER_VAL, n;
+    uint32_t *index = s->index[which] = list_pictures(s, training, &n, e);
+    struct frontier_stream *stream = &s->stream[which];
+    stream->data = training ? s->data : s->val_data;
+    stream->loader = (struct loader_config){
         .index = index,
         .n_index = n,
         .batch = (int)loop->batch,
@@ -265,11 +281,13 @@ static struct loader *make_loader(struct session *s, const struct session_reques
         .full_crop = r->cfg->source.full_crop,
         .augment = training ? &r->cfg->augment : NULL,
         .resize_px = s->net.pre.resize_px,
+        .filter = (int)s->net.pre.filter,
         .cache = s->cache,
+        .views = training ? (int)r->cfg->freeze.views : 0,
     };
-    struct loader *l = index ? loader_new(d, &cfg, e) : NULL;
-    mem_free(index);
-    return l;
+    struct loader_config cfg = stream->loader;
+    cfg.views = 0; /* until the trainer knows the phase */
+    return index ? loader_new(stream->data, &cfg, e) : NULL;
 }
 
 static bool make_trainer(struct session *s, const struct session_request *r, struct err *e)
@@ -284,6 +302,7 @@ static bool make_trainer(struct session *s, const struct session_request *r, str
         .val = s->val,
         .n_train = s->n_train,
         .n_val = s->n_val,
+        .stream = {s->stream[FRONTIER_TRAIN], s->stream[FRONTIER_VAL]},
         .run = r->out ? &s->run : NULL,
         .events = r->events,
         .stop = r->stop,
@@ -301,10 +320,23 @@ static bool make_trainer(struct session *s, const struct session_request *r, str
            trainer_resume(s->trainer, &s->resumed, e);
 }
 
+/* What trains is counted where the most does: in the last epoch. */
+static bool write_size(const struct session *s, const struct train_config *cfg, struct err *e)
+{
+    const struct freeze *f = &s->trainer->freeze;
+    struct model_size size = {
+        .parameters = (int64_t)s->net.graph->n_value,
+        .trained = (int64_t)freeze_trained(f, freeze_upto(f, cfg->loop.epochs - 1)),
+        .macs = graph_macs(s->net.graph)};
+    return record_write_size(&s->run, &size, e);
+}
+
 static bool open_all(struct session *s, const struct session_request *r, struct err *e)
 {
     struct train_config *cfg = r->cfg;
-    if (!train_resolve(cfg, e) || !open_data(s, r, e) ||
+    if ((cfg->freeze.weights &&
+         !pretrained_open(&s->pretrained, cfg->freeze.weights, &cfg->model, e)) ||
+        !train_resolve(cfg, e) || !open_data(s, r, e) ||
         !(s->backend = backend_open(cfg->loop.backend, (int)cfg->loop.threads, e)) ||
         !precision_choose(s->backend, cfg->loop.precision, &s->compute, e) ||
         (r->out && !run_open(&s->run, r->out, e)) || !prepare(s, r, e) || !split(s, r, e))
@@ -312,15 +344,19 @@ static bool open_all(struct session *s, const struct session_request *r, struct 
     if (s->n_train < 2)
         return err_set(e, ERR_DATA, "%s: %d pictures to train on; at least 2 are needed",
                        r->data, s->n_train);
+    if (!make_network(s, r, e))
+        return false;
     list_facts(s, r);
-    if ((r->out && !keep_record(s, r, e)) || !make_network(s, r, e))
+    if (r->out && !keep_record(s, r, e))
         return false;
     s->train = make_loader(s, r, true, e);
     if (!s->train || (s->n_val > 0 && !(s->val = make_loader(s, r, false, e))))
         return false;
     return make_trainer(s, r, e) &&
            (!r->out ||
-            run_need_space(&s->run, 2 * trainer_checkpoint_bytes(s->trainer) + SPARE_BYTES, e));
+            (write_size(s, cfg, e) &&
+             run_need_space(&s->run, 2 * trainer_checkpoint_bytes(s->trainer) + SPARE_BYTES,
+                            e)));
 }
 
 bool session_open(struct session *s, const struct session_request *r, struct err *e)
@@ -339,6 +375,9 @@ void session_close(struct session *s)
     loader_free(s->val);
     cache_close(s->cache);
     network_release(&s->net);
+    pretrained_close(&s->pretrained);
+    mem_free(s->index[FRONTIER_TRAIN]);
+    mem_free(s->index[FRONTIER_VAL]);
     run_close(&s->run);
     backend_close(s->backend);
     mem_free(s->in_val);

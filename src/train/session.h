@@ -3,6 +3,7 @@
 #ifndef TRAIN_SESSION_H
 #define TRAIN_SESSION_H
 
+#include "train/pretrained.h"
 #include "train/record.h"
 #include "train/trainer.h"
 
@@ -24,7 +25,10 @@ struct session {
     int n_train, n_val;
     struct backend *backend;
     enum dtype compute;
+    struct pretrained pretrained; /* --weights; file.path NULL: none */
     struct network net;
+    uint32_t *index[2];               /* of the pictures in `stream` */
+    struct frontier_stream stream[2]; /* training, validation: what the loaders load */
     struct loader *train, *val;
     struct run run;
     struct facts facts;

@@ -12,35 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DETERMINISTIC_SHARDS = 8, SAMPLE_DIGITS = 11 };
-
-static bool make_plans(struct trainer *t, struct err *e)
-{
-    const struct trainer_setup *s = &t->s;
-    struct node *keep[] = {s->net->logits, s->net->loss, NULL};
-    struct plan_request r = {
-        .graph = s->net->graph,
-        .max_n = t->max_n,
-        .mode = MODE_TRAIN,
-        .compute = s->compute,
-        .keep = keep,
-        .want_weights = true,
-        .n_shard = s->cfg->loop.deterministic ? DETERMINISTIC_SHARDS : 0,
-        .seed = (uint64_t)s->cfg->loop.seed,
-        .choice = s->choice,
-    };
-    t->plan = plan_new(s->backend, &r, s->net->weights, e);
-    if (!t->plan || !s->val)
-        return t->plan != NULL;
-    struct evaluation_request v = {.backend = s->backend,
-                                   .net = s->net,
-                                   .average = t->average,
-                                   .max_n = t->max_n,
-                                   .compute = s->compute,
-                                   .choice = s->eval_choice};
-    t->eval_plan = evaluation_plan(&v, e);
-    return t->eval_plan != NULL;
-}
+enum { SAMPLE_DIGITS = 11 };
 
 static void copy_weights(struct weights *to, const struct weights *from)
 {
@@ -59,8 +31,7 @@ static bool make_parts(struct trainer *t, struct err *e)
     t->losses = mem_new(n, sizeof(float), e);
     t->line = mem_new(t->line_room, 1, e);
     if (!t->logits || !t->losses || !t->line ||
-        !metrics_init(&t->metrics, s->net->n_class, e) ||
-        !optimiser_init(&t->optimiser, &s->cfg->optim, s->backend, s->net->graph, NULL, e))
+        !metrics_init(&t->metrics, s->net->n_class, e) || !trainer_phase_init(t, e))
         return false;
     if (loop->ema > 0) {
         if (!(t->average = weights_new(s->net->graph, e)))
@@ -69,7 +40,7 @@ static bool make_parts(struct trainer *t, struct err *e)
     }
     if (loop->accumulate > 1 && !(t->sum = mem_new(t->optimiser.n, sizeof(float), e)))
         return false;
-    return make_plans(t, e);
+    return trainer_phase_plans(t, e);
 }
 
 struct trainer *trainer_new(const struct trainer_setup *setup, struct err *e)
@@ -99,6 +70,9 @@ void trainer_free(struct trainer *t)
         return;
     plan_free(t->plan);
     plan_free(t->eval_plan);
+    frontier_free(t->frontier);
+    mem_free(t->rate);
+    mem_free(t->frozen);
     optimiser_release(&t->optimiser);
     weights_free(t->average);
     weights_free(t->best);
@@ -134,6 +108,14 @@ static int count_right(const struct trainer *t, const struct batch *b)
     return right;
 }
 
+static bool feed(struct trainer *t, const struct batch *b, struct err *e)
+{
+    const struct model *m = &t->s.net->model;
+    return (t->frontier ? frontier_feed(t->frontier, FRONTIER_TRAIN, t->plan, b, e)
+                        : plan_feed(t->plan, m->input, b->pixel, b->n, e)) &&
+           plan_feed(t->plan, m->target, b->label, b->n, e);
+}
+
 /* Forward and backward of one batch; its gradient is then in weights->grad, or added to t->sum.
  * *loss: the sum over its pictures. */
 static bool run_batch(struct trainer *t, const struct batch *b, double *loss, struct err *e)
@@ -141,22 +123,22 @@ static bool run_batch(struct trainer *t, const struct batch *b, double *loss, st
     const struct network *net = t->s.net;
     /* With accumulation a pass has its own number, for dropout's sake. */
     uint64_t pass = (uint64_t)(t->epoch * loader_batches(t->s.train) + t->batch);
-    if (!plan_feed(t->plan, net->input, b->pixel, b->n, e) ||
-        !plan_feed(t->plan, net->target, b->label, b->n, e) ||
-        !plan_forward(t->plan, pass, e) || !plan_read(t->plan, net->logits, t->logits, e) ||
-        !plan_read(t->plan, net->loss, t->losses, e))
+    if (!feed(t, b, e) || !plan_forward(t->plan, pass, e) ||
+        !plan_read(t->plan, net->model.logits, t->logits, e) ||
+        !plan_read(t->plan, net->model.loss, t->losses, e))
         return false;
     *loss = 0;
     for (int i = 0; i < b->n; i++)
         *loss += (double)t->losses[i];
     if (!isfinite(*loss))
         return diverged(t, b, "loss", *loss / b->n, e);
-    if (!plan_seed(t->plan, net->loss, NULL, 1.0f / (float)b->n, e) ||
+    if (!plan_seed(t->plan, net->model.loss, NULL, 1.0f / (float)b->n, e) ||
         !plan_backward(t->plan, NULL, NULL, e))
         return false;
     if (t->sum)
-        average_add(t->optimiser.kernels, t->optimiser.n_thread, t->sum, net->weights->grad,
-                    b->n, t->optimiser.n);
+        average_add(t->optimiser.kernels, t->optimiser.n_thread, t->sum + t->optimiser.first,
+                    net->weights->grad + t->optimiser.first, b->n,
+                    t->optimiser.n - t->optimiser.first);
     t->epoch_loss += *loss;
     t->epoch_right += count_right(t, b);
     t->epoch_seen += b->n;
@@ -181,10 +163,11 @@ static void move_average(struct trainer *t)
     double step = (double)t->step, decay = t->s.cfg->loop.ema;
     if (decay > (1 + step) / (10 + step)) /* a short memory at first */
         decay = (1 + step) / (10 + step);
-    average_move(t->optimiser.kernels, t->optimiser.n_thread, t->average->value, w->value,
-                 1 - decay, w->graph->n_value);
-    average_move(t->optimiser.kernels, t->optimiser.n_thread, t->average->buffer, w->buffer,
-                 1 - decay, w->graph->n_buffer);
+    size_t value = t->optimiser.first, buffer = t->first_buffer;
+    average_move(t->optimiser.kernels, t->optimiser.n_thread, t->average->value + value,
+                 w->value + value, 1 - decay, w->graph->n_value - value);
+    average_move(t->optimiser.kernels, t->optimiser.n_thread, t->average->buffer + buffer,
+                 w->buffer + buffer, 1 - decay, w->graph->n_buffer - buffer);
     copy_counters(w, t->average);
     weights_changed(t->average);
 }
@@ -214,8 +197,11 @@ bool trainer_step(struct trainer *t, double lr, double *loss, struct err *e)
     int64_t n = 0, n_batch = loader_batches(t->s.train);
     size_t at = 0;
     *loss = 0;
+    if (!trainer_phase(t, e))
+        return false;
     if (t->sum)
-        memset(t->sum, 0, t->optimiser.n * sizeof(float));
+        memset(t->sum + t->optimiser.first, 0,
+               (t->optimiser.n - t->optimiser.first) * sizeof(float));
     for (int64_t k = 0; k < t->s.cfg->loop.accumulate && t->batch < n_batch; k++) {
         double part;
         if (!loader_next(t->s.train, &b, e))
@@ -329,6 +315,7 @@ static bool validate(struct trainer *t, struct epoch_report *r, struct err *e)
     struct evaluation v = {
         .plan = t->eval_plan,
         .net = t->s.net,
+        .frontier = t->frontier,
         .loader = t->s.val,
         .max_n = t->max_n,
         .progress = validation_progress,
@@ -387,6 +374,8 @@ static bool judge(struct trainer *t, struct epoch_report *r, struct err *e)
 
 static bool end_epoch(struct trainer *t, struct err *e)
 {
+    if (!trainer_phase(t, e)) /* resumed just here */
+        return false;
     double seconds = clock_s() - t->epoch_started_s;
     struct epoch_report r = {
         .epoch = t->epoch + 1,
@@ -404,7 +393,7 @@ static bool end_epoch(struct trainer *t, struct err *e)
     t->epoch++;
     t->batch = t->epoch_right = t->epoch_seen = 0;
     t->epoch_loss = 0;
-    if (!trainer_save(t, trainer_done(t), e))
+    if (!trainer_save_epoch(t, e))
         return false;
     if (t->s.events && t->s.events->epoch)
         t->s.events->epoch(t->s.events->ctx, &r);

@@ -8,6 +8,7 @@
 #include "graph/plan.h"
 #include "optim/optimiser.h"
 #include "train/config.h"
+#include "train/frontier.h"
 #include "train/metrics.h"
 #include "train/network.h"
 #include "train/run.h"
@@ -34,6 +35,8 @@ struct epoch_report {
 struct trainer_events {
     void *ctx;
     void (*preparing)(void *ctx, int64_t done, int64_t all); /* pictures read before step 1 */
+    void (*computing)(void *ctx, int64_t done, int64_t all); /* frozen layers, once a view */
+    void (*phase)(void *ctx, const char *text); /* from this epoch on other layers train */
     void (*step)(void *ctx, const struct step_report *r);
     void (*validating)(void *ctx, int64_t done, int64_t all);
     void (*epoch)(void *ctx, const struct epoch_report *r);
@@ -50,6 +53,7 @@ struct trainer_setup {
     struct dataset *data;                /* names in messages */
     struct loader *train, *val;          /* val NULL: nothing held out */
     int n_train, n_val;                  /* pictures */
+    struct frontier_stream stream[2];    /* what the loaders load, for features */
     struct run *run;                     /* NULL: nothing is written */
     const struct trainer_events *events; /* NULL: silent */
     const volatile sig_atomic_t *stop;   /* a signal's number once one came; may be NULL */
@@ -66,8 +70,16 @@ struct trainer {
     float *sum;             /* of gradients over accumulated batches; NULL = one batch a step */
     struct weights *best;   /* best weights that could not be stored yet; else NULL */
     struct metrics metrics; /* of validation */
-    float *logits, *losses; /* of one batch */
-    char *line;             /* of the sample log */
+    struct freeze freeze;
+    struct frontier *frontier; /* frozen work done once; NULL: none to be had */
+    double *rate;              /* (n_node) factors of the learning rate */
+    struct node **frozen;      /* NULL-ended */
+    int upto;                  /* the last frozen node of the plans, -1 = none */
+    int64_t phase_epoch;       /* that all this was made ready for */
+    bool no_features;          /* they could not be kept */
+    size_t first_buffer;       /* of the running statistics, the first that may change */
+    float *logits, *losses;    /* of one batch */
+    char *line;                /* of the sample log */
     size_t line_room;
     int max_n; /* largest batch, a merged last one included */
 
@@ -101,14 +113,21 @@ bool trainer_done(const struct trainer *t);
 /* One optimiser step at a given learning rate, and its mean loss: what the loop and the
  * learning-rate finder are made of. */
 MUST_CHECK bool trainer_step(struct trainer *t, double lr, double *loss, struct err *e);
+/* phase.c: what trains; the plans of the first epoch; what the epoch needs before its first batch. */
+MUST_CHECK bool trainer_phase_init(struct trainer *t, struct err *e);
+MUST_CHECK bool trainer_phase_plans(struct trainer *t, struct err *e);
+MUST_CHECK bool trainer_phase(struct trainer *t, struct err *e);
 /* checkpoint.c: the state list, saving it, and taking it up again. */
 void trainer_list_state(struct trainer *t);
 MUST_CHECK bool trainer_save(struct trainer *t, bool final, struct err *e);
+/* After an epoch: a large checkpoint waits until the last one is half a minute old. */
+MUST_CHECK bool trainer_save_epoch(struct trainer *t, struct err *e);
 /* From last, else (with a warning) from the one before it. *found: is there anything to resume?
  * ERR_STORAGE, and nothing overwritten, when there are checkpoints and none is good. */
 MUST_CHECK bool trainer_resume(struct trainer *t, bool *found, struct err *e);
 /* Stores the weights as the best so far. */
 MUST_CHECK bool trainer_save_best(struct trainer *t, struct err *e);
+void trainer_warn(const struct trainer *t, const char *text);
 size_t trainer_checkpoint_bytes(const struct trainer *t);
 
 #endif

@@ -1,5 +1,6 @@
 /* Files that break one rule each are refused; good ones are read; one flipped bit is found. */
 #include "weights/safetensors.h"
+#include "weights/sample.h"
 #include "weights/seal.h"
 
 #include "base/rng.h"
@@ -13,8 +14,9 @@
 
 #include <cmocka.h>
 
-enum { ROOM = 1 << 20 };
+enum { ROOM = 20 << 20 };
 static uint8_t file[ROOM];
+static struct cost cost;
 
 /* Length, header text, n_data bytes of data; returns the file's size. */
 static size_t make(const char *header, size_t n_data)
@@ -118,8 +120,13 @@ static void reads_the_good(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(good); i++) {
         struct err e = {0};
-        if (!parses(make(good[i].header, good[i].n_data), &e))
+        struct state_dict s;
+        size_t n = make(good[i].header, good[i].n_data);
+        if (!parses(n, &e))
             fail_msg("%s: %s", good[i].header, e.msg);
+        if (!sample_open(&s, file, n, &e))
+            fail_msg("%s: %s", good[i].header, e.msg);
+        state_dict_close(&s);
     }
 }
 
@@ -128,11 +135,56 @@ static void refuses_the_bad(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         struct err e = {0};
-        if (parses(make(bad[i].header, bad[i].n_data), &e))
+        size_t n = make(bad[i].header, bad[i].n_data);
+        if (parses(n, &e))
             fail_msg("accepted: %s", bad[i].header);
         assert_int_equal(e.kind, ERR_MODEL);
+        const char *why = sample_refused(file, n, "", &cost);
+        if (why)
+            fail_msg("%s: %s", bad[i].header, why);
     }
-    print_message("%zu files refused\n", COUNT_OF(bad));
+}
+
+/* n entries of a header, each of its own number, as `entry` formats it; as many bytes of data. */
+static size_t make_many(const char *front, const char *entry, int n)
+{
+    static char text[ROOM / 2 - 64];
+    size_t at = (size_t)snprintf(text, sizeof(text), "%s", front);
+    for (int i = 0; i < n; i++)
+        at += (size_t)snprintf(text + at, sizeof(text) - at, entry, i);
+    snprintf(text + at, sizeof(text) - at, "}");
+    return make(text, at);
+}
+
+/* Headers that would cost more than they are worth. */
+static void refuses_bombs(void **state)
+{
+    (void)state;
+    static const char tensor[] =
+        "\"%d\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},";
+    static const struct {
+        const char *front, *entry;
+        int n;
+    } bombs[] = {
+        {"{", "\"%d\":0,", 400001}, /* members */
+        {"{\"__metadata__\":{", "\"%d\":\"\",", 400001},
+        {"{\"a\":{\"shape\":[0", ",%d", 1000000}, /* dimensions */
+        {"{\"a\":{\"shape\":[", "[0%d", 100000},  /* depth */
+        {"{", "{\"%d\":", 100000},
+        {"{", tensor, 100001}, /* tensors */
+    };
+    for (size_t i = 0; i < COUNT_OF(bombs); i++) {
+        size_t n = make_many(bombs[i].front, bombs[i].entry, bombs[i].n);
+        const char *why = sample_refused(file, n, "safetensors: ", &cost);
+        if (why)
+            fail_msg("bomb %zu: %s", i, why);
+    }
+}
+
+static void tells_what_it_cost(void **state)
+{
+    (void)state;
+    assert_true(cost_told(&cost, 50));
 }
 
 static void refuses_odd_headers(void **state)
@@ -146,7 +198,7 @@ static void refuses_odd_headers(void **state)
     assert_false(parses(n, &e)); /* longer than the file */
     memset(file, 0xFF, 8);
     assert_false(parses(n, &e));
-    static char text[ROOM / 2];
+    static char text[512 << 10];
     memset(text, ' ', sizeof(text) - 1);
     text[0] = '{';
     text[1] = '}';
@@ -244,9 +296,10 @@ static void finds_any_flipped_bit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_the_good),      cmocka_unit_test(refuses_the_bad),
-        cmocka_unit_test(refuses_odd_headers), cmocka_unit_test(survives_mutations),
-        cmocka_unit_test(reads_what_it_wrote), cmocka_unit_test(finds_any_flipped_bit),
+        cmocka_unit_test(reads_the_good),        cmocka_unit_test(refuses_the_bad),
+        cmocka_unit_test(refuses_bombs),         cmocka_unit_test(refuses_odd_headers),
+        cmocka_unit_test(survives_mutations),    cmocka_unit_test(reads_what_it_wrote),
+        cmocka_unit_test(finds_any_flipped_bit), cmocka_unit_test(tells_what_it_cost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

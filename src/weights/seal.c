@@ -75,6 +75,11 @@ bool seal_write(const char *path, const struct st_tensor *tensor, int n_tensor,
     return ok;
 }
 
+bool seal_present(const struct safetensors *s)
+{
+    return safetensors_metadata(s, header_key) || safetensors_metadata(s, tensors_key);
+}
+
 static bool check_header(const struct safetensors *s, const char *path, struct err *e)
 {
     const char *front = (const char *)s->header - 8;
@@ -90,13 +95,16 @@ static bool check_header(const struct safetensors *s, const char *path, struct e
                    hex, digits);
 }
 
+/* The list is in the order of the tensors' data, as it was written. */
 static bool check_tensors(const struct safetensors *s, const struct json *list,
                           const char *path, struct err *e)
 {
     for (int i = 0; i < s->n_tensor; i++) {
         const struct st_tensor *t = &s->tensor[i];
         char hex[DIGITS + 1];
-        const char *want = json_text(list, t->name, "none");
+        bool listed = i < list->n && list->key && strcmp(list->key[i], t->name) == 0 &&
+                      list->item[i].type == JSON_STRING;
+        const char *want = listed ? list->item[i].text : "none";
         snprintf(hex, sizeof(hex), "%08x", crc32c(0, t->data, t->bytes));
         if (strcmp(want, hex) != 0)
             return err_set(e, ERR_MODEL, "%s: damaged: %s has checksum %s, expected %s", path,

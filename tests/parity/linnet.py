@@ -45,7 +45,8 @@ class Library:
     """The functions of one liblinnet.so, each of which raises LinnetError instead of returning false."""
 
     HANDLES = ["model_new", "graph_new", "backend_open", "weights_new", "plan_new", "optimiser_new"]
-    PLAIN = {"version": c.c_char_p, "graph_free": None, "graph_node": c.c_bool, "backend_close": None,
+    PLAIN = {"version": c.c_char_p, "graph_free": None, "graph_node": c.c_bool,
+             "graph_block": c.c_bool, "backend_close": None,
              "backend_isa": c.c_char_p, "weights_free": None, "weights_at": c.c_bool, "plan_free": None,
              "plan_bytes": c.c_size_t, "plan_describe": c.c_char_p, "optimiser_free": None,
              "optimiser_step": None}
@@ -97,6 +98,14 @@ class Graph(Owned):
         out, t = [], Tensor()
         while self.lib.plain("graph_node", self.handle, c.c_int(len(out)), c.byref(t)):
             out.append((t.name.decode(), t.op.decode(), t.shape))
+        return out
+
+
+    def blocks(self):
+        """{torchvision's module: the node with the same output}, from the input on."""
+        out, name, node = {}, c.c_char_p(), c.c_char_p()
+        while self.lib.plain("graph_block", self.handle, c.c_int(len(out)), c.byref(name), c.byref(node)):
+            out[name.value.decode()] = node.value.decode()
         return out
 
 

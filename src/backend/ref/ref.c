@@ -45,33 +45,7 @@ static void sum(const struct backend *b, enum dtype t, const void *const *part, 
     }
 }
 
-static const struct kernel *const kernels[] = {
-    &ref_normalize,
-    &ref_conv2d,
-    &ref_linear,
-    &ref_max_pool,
-    &ref_avg_pool,
-    &ref_adaptive_avg_pool,
-    &ref_batch_norm,
-    &ref_layer_norm,
-    &ref_layer_scale,
-    &ref_activation,
-    &ref_dropout,
-    &ref_dropout2d,
-    &ref_stochastic_depth,
-    &ref_add,
-    &ref_concat,
-    &ref_mul,
-    &ref_flatten,
-    &ref_tokens,
-    &ref_class_token,
-    &ref_position_embedding,
-    &ref_select_token,
-    &ref_attention,
-    &ref_softmax,
-    &ref_cross_entropy,
-    NULL,
-};
+static const struct kernel *const kernels[] = {REF_KERNELS, NULL};
 
 const struct backend_ops ref_backend = {.name = "ref",
                                         .count = one,

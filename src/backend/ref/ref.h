@@ -14,6 +14,15 @@ extern const struct kernel ref_normalize, ref_conv2d, ref_linear, ref_max_pool, 
     ref_stochastic_depth, ref_add, ref_concat, ref_mul, ref_tokens, ref_class_token,
     ref_position_embedding, ref_select_token, ref_attention;
 
+/* A row an op; those of another backend's own kernels stand before them. */
+#define REF_KERNELS                                                                            \
+    &ref_normalize, &ref_conv2d, &ref_linear, &ref_max_pool, &ref_avg_pool,                    \
+        &ref_adaptive_avg_pool, &ref_batch_norm, &ref_layer_norm, &ref_layer_scale,            \
+        &ref_activation, &ref_dropout, &ref_dropout2d, &ref_stochastic_depth, &ref_add,        \
+        &ref_concat, &ref_mul, &ref_flatten, &ref_tokens, &ref_class_token,                    \
+        &ref_position_embedding, &ref_select_token, &ref_attention, &ref_softmax,              \
+        &ref_cross_entropy
+
 /* Dropout's factor of element i, 0 or 1 / (1 - p), a pure function of (seed, step, node, i): backward
  * draws it again. stream: rng_at(seed, RNG_DROPOUT, step, node id). */
 float dropout_factor(const struct rng *stream, float p, size_t i);

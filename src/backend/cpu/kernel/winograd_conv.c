@@ -158,6 +158,7 @@ static struct fetch fetch_of(const struct job *j, const void *data, int blocks, 
 {
     struct fetch f = {
         .tiling = &j->tiling, .data = data, .blocks = blocks, .first = first, .n_tile = n_tile};
+    f.element = j->a->shape.half ? 2 : 4;
     return f;
 }
 

@@ -1,0 +1,5 @@
+#include "weights/imagenet_classes.h"
+
+const char *const imagenet_classes[IMAGENET_CLASSES] = {
+#include "weights/imagenet_classes.inc"
+};
