@@ -9,15 +9,16 @@
 #include "op/params.h"
 
 #include <math.h>
-#include <stdatomic.h>
 
 enum { IN_WEIGHT, IN_BIAS, OUT_WEIGHT, OUT_BIAS }; /* weights, in the op's order */
 
 struct attention {
     const struct softmax_kernels *softmax;
+    const struct product_kernels *product;
     int T, D, heads, d;
     size_t context_at, p_at; /* floats, behind qkv: in saved, or in scratch without backward */
     size_t dcontext_at, dp_at; /* floats, behind dqkv in scratch */
+    size_t pack_at;            /* floats, behind all of scratch */
 };
 
 /* Floats of n_p matrices (T, T). */
@@ -34,6 +35,7 @@ static bool plan(struct group *g, struct err *e)
     const int *dim = g->out->shape.dim;
     (void)e;
     a->softmax = rows[g->backend->isa->id];
+    a->product = product_of(g);
     a->T = dim[1];
     a->D = dim[2];
     a->heads = p->heads;
@@ -41,24 +43,20 @@ static bool plan(struct group *g, struct err *e)
     size_t tokens = (size_t)g->max_n * (size_t)a->T, D = (size_t)a->D;
     a->context_at = a->dcontext_at = tokens * 3 * D;
     a->p_at = a->dp_at = tokens * 4 * D;
-    size_t per_thread = (a->p_at + scores(a, (size_t)g->n_thread)) * sizeof(float);
+    a->pack_at = (a->p_at + scores(a, (size_t)g->n_thread) + 15) / 16 * 16;
     g->needs_in = g->want_dw;
-    g->scratch_bytes = per_thread;
+    g->dx_over_in = true; /* the gradient of weights comes first */
+    g->scratch_bytes = a->pack_at * sizeof(float) + (size_t)g->n_thread * PRODUCT_PACK;
     if (g->backward)
         g->saved_bytes =
             (a->p_at + scores(a, (size_t)g->max_n * (size_t)a->heads)) * sizeof(float);
     return true;
 }
 
-struct sweep {
-    const struct group *g;
-    atomic_int status;
-};
-
-static void note(struct sweep *s, int status)
+/* PRODUCT_PACK bytes a thread. */
+static char *packs(const struct group *g)
 {
-    if (status)
-        atomic_store(&s->status, status);
+    return (char *)((float *)g->scratch + ((const struct attention *)g->state)->pack_at);
 }
 
 /* The matrices of one head. q, k, v lie in rows of 3D, contexts in rows of D. */
@@ -90,42 +88,46 @@ static struct head head_of(const struct group *g, int task, int thread)
 
 static void head_forward(void *ctx, int task, int thread)
 {
-    struct sweep *s = ctx;
-    const struct attention *a = s->g->state;
-    struct head h = head_of(s->g, task, thread);
+    const struct group *g = ctx;
+    const struct attention *a = g->state;
+    struct head h = head_of(g, task, thread);
+    char *pack = packs(g) + (size_t)thread * PRODUCT_PACK;
     int ld = 3 * a->D, T = a->T;
-    note(s, product_one(&(struct product){.M = T,
-                                          .N = T,
-                                          .K = a->d,
-                                          .turn_b = true,
-                                          .a = h.q,
-                                          .ld_a = ld,
-                                          .b = h.k,
-                                          .ld_b = ld,
-                                          .c = h.p,
-                                          .ld_c = T,
-                                          .scale = 1 / sqrtf((float)a->d)}));
+    a->product->one(&(struct product){.M = T,
+                                      .N = T,
+                                      .K = a->d,
+                                      .turn_b = true,
+                                      .a = h.q,
+                                      .ld_a = ld,
+                                      .b = h.k,
+                                      .ld_b = ld,
+                                      .c = h.p,
+                                      .ld_c = T,
+                                      .scale = 1 / sqrtf((float)a->d)},
+                    pack);
     for (int t = 0; t < T; t++)
         a->softmax->forward(h.p + (size_t)t * (size_t)T, T);
-    note(s, product_one(&(struct product){.M = T,
-                                          .N = a->d,
-                                          .K = T,
-                                          .a = h.p,
-                                          .ld_a = T,
-                                          .b = h.v,
-                                          .ld_b = ld,
-                                          .c = h.context,
-                                          .ld_c = a->D}));
+    a->product->one(&(struct product){.M = T,
+                                      .N = a->d,
+                                      .K = T,
+                                      .a = h.p,
+                                      .ld_a = T,
+                                      .b = h.v,
+                                      .ld_b = ld,
+                                      .c = h.context,
+                                      .ld_c = a->D},
+                    pack);
 }
 
 /* dq, dk, dv of a head from the gradient of its context. */
 static void head_backward(void *ctx, int task, int thread)
 {
-    struct sweep *s = ctx;
-    const struct attention *a = s->g->state;
-    struct head h = head_of(s->g, task, thread);
+    const struct group *g = ctx;
+    const struct attention *a = g->state;
+    struct head h = head_of(g, task, thread);
+    char *pack = packs(g) + (size_t)thread * PRODUCT_PACK;
     int ld = 3 * a->D, T = a->T;
-    float *base = s->g->scratch, *dq = base + head_at(a, task, ld);
+    float *base = g->scratch, *dq = base + head_at(a, task, ld);
     float *dp = base + a->dp_at + scores(a, (size_t)thread);
     struct product p = {.M = T, /* dv = P' dcontext */
                         .N = a->d,
@@ -137,7 +139,7 @@ static void head_backward(void *ctx, int task, int thread)
                         .ld_b = a->D,
                         .c = dq + 2 * a->D,
                         .ld_c = ld};
-    note(s, product_one(&p));
+    a->product->one(&p, pack);
     p = (struct product){.M = T, /* dP = dcontext v' */
                          .N = T,
                          .K = a->d,
@@ -148,7 +150,7 @@ static void head_backward(void *ctx, int task, int thread)
                          .ld_b = ld,
                          .c = dp,
                          .ld_c = T};
-    note(s, product_one(&p));
+    a->product->one(&p, pack);
     for (int t = 0; t < T; t++) {
         size_t row = (size_t)t * (size_t)T;
         a->softmax->backward(h.p + row, dp + row, T);
@@ -163,45 +165,36 @@ static void head_backward(void *ctx, int task, int thread)
                          .c = dq,
                          .ld_c = ld,
                          .scale = 1 / sqrtf((float)a->d)};
-    note(s, product_one(&p));
+    a->product->one(&p, pack);
     p.turn_a = true;
     p.b = h.q;
     p.c = dq + a->D;
-    note(s, product_one(&p));
-}
-
-static bool each_head(const struct group *g, void (*fn)(void *ctx, int task, int thread),
-                      struct err *e)
-{
-    const struct attention *a = g->state;
-    struct sweep s = {.g = g};
-    parallel_for(g->n_thread, g->n * a->heads, fn, &s);
-    return product_ok(atomic_load(&s.status), e);
+    a->product->one(&p, pack);
 }
 
 /* y = x w' + bias of all tokens: x (tokens, D), w (K, D). */
-static bool project(const struct group *g, const float *x, const struct weight_ref *w, float *y,
-                    struct err *e)
+static void project(const struct group *g, const float *x, const struct weight_ref *w, float *y)
 {
     const struct attention *a = g->state;
     int K = w[0].spec->shape.dim[0];
-    return product_run(&(struct product){.M = g->n * a->T,
-                                         .N = K,
-                                         .K = a->D,
-                                         .turn_b = true,
-                                         .a = x,
-                                         .ld_a = a->D,
-                                         .b = w[0].value,
-                                         .ld_b = a->D,
-                                         .c = y,
-                                         .ld_c = K,
-                                         .bias = w[1].value},
-                       g->n_thread, e);
+    product_run(g,
+                &(struct product){.M = g->n * a->T,
+                                  .N = K,
+                                  .K = a->D,
+                                  .turn_b = true,
+                                  .a = x,
+                                  .ld_a = a->D,
+                                  .b = w[0].value,
+                                  .ld_b = a->D,
+                                  .c = y,
+                                  .ld_c = K,
+                                  .bias = w[1].value},
+                packs(g));
 }
 
 /* The gradient of a projection's x, unless dx is NULL, and of its weights, where wanted. */
-static bool project_back(const struct group *g, const float *x, const float *dy,
-                         const struct weight_ref *w, float *dx, struct err *e)
+static void project_back(const struct group *g, const float *x, const float *dy,
+                         const struct weight_ref *w, float *dx)
 {
     const struct attention *a = g->state;
     int K = w[0].spec->shape.dim[0], tokens = g->n * a->T;
@@ -225,25 +218,30 @@ static bool project_back(const struct group *g, const float *x, const float *dy,
                                   .c = w[0].grad,
                                   .ld_c = a->D};
     if (w[1].grad)
-        column_sums(dy, tokens, K, K, w[1].grad, g->n_thread);
-    return (!w[0].grad || product_run(&to_dw, g->n_thread, e)) &&
-           (!dx || product_run(&to_dx, g->n_thread, e));
+        column_sums(g, dy, tokens, K, w[1].grad);
+    if (w[0].grad)
+        product_run(g, &to_dw, packs(g));
+    if (dx)
+        product_run(g, &to_dx, packs(g));
 }
 
 static bool run(struct group *g, enum pass pass, struct err *e)
 {
     const struct attention *a = g->state;
-    float *qkv = forward_data(g), *context = qkv + a->context_at;
-    if (pass == PASS_FORWARD)
-        return project(g, g->in[0]->data, &g->weight[IN_WEIGHT], qkv, e) &&
-               each_head(g, head_forward, e) &&
-               project(g, context, &g->weight[OUT_WEIGHT], g->out->data, e);
-    float *dqkv = g->scratch;
-    return project_back(g, context, g->out->grad, &g->weight[OUT_WEIGHT], dqkv + a->dcontext_at,
-                        e) &&
-           each_head(g, head_backward, e) &&
-           project_back(g, g->in[0]->data, dqkv, &g->weight[IN_WEIGHT],
-                        g->want_dx[0] ? g->in[0]->grad : NULL, e);
+    const struct weight_ref *in = &g->weight[IN_WEIGHT], *out = &g->weight[OUT_WEIGHT];
+    float *qkv = forward_data(g), *context = qkv + a->context_at, *dqkv = g->scratch;
+    int heads = g->n * a->heads;
+    (void)e;
+    if (pass == PASS_FORWARD) {
+        project(g, g->in[0]->data, in, qkv);
+        parallel_for(g->n_thread, heads, head_forward, g);
+        project(g, context, out, g->out->data);
+        return true;
+    }
+    project_back(g, context, g->out->grad, out, dqkv + a->dcontext_at);
+    parallel_for(g->n_thread, heads, head_backward, g);
+    project_back(g, g->in[0]->data, dqkv, in, g->want_dx[0] ? g->in[0]->grad : NULL);
+    return true;
 }
 
 const struct kernel cpu_attention = {.name = "heads",

@@ -126,6 +126,7 @@ static const struct kernel *const kernels[] = {
     &cpu_layer_norm,
     &cpu_attention,
     &cpu_tokens,
+    &cpu_normalize,
     &cpu_add_act,
     &cpu_add,
     &cpu_act_plain,

@@ -39,6 +39,7 @@ static bool plan(struct group *g, struct err *e)
     l->rows = x->shape.rank == 4 ? dim[2] * dim[3] : x->shape.rank == 3 ? dim[1] : 1;
     l->bands = (l->rows + BAND - 1) / BAND;
     g->needs_in = true;
+    g->dx_over_in = true; /* a vector is read once more before it is written */
     if (g->want_dw)
         g->scratch_bytes = (size_t)g->max_n * (size_t)l->bands * 2 * part(l) * sizeof(float);
     return true;

@@ -1,4 +1,4 @@
-/* linear on the tokens of sequences: many rows, so that products by oneDNN pay. */
+/* linear on the tokens of sequences: many rows, so that packing both sides of the products pays. */
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/product.h"
 
@@ -11,11 +11,12 @@ static bool plan(struct group *g, struct err *e)
 {
     (void)e;
     g->needs_in = g->want_dw;
+    g->scratch_bytes = (size_t)g->n_thread * PRODUCT_PACK;
     g->dx_over_in = true; /* the gradient of weights comes first */
     return true;
 }
 
-static bool backward(struct group *g, int rows, int D, int K, struct err *e)
+static void backward(const struct group *g, int rows, int D, int K)
 {
     const struct product dw = {.M = K,
                                .N = D,
@@ -37,17 +38,22 @@ static bool backward(struct group *g, int rows, int D, int K, struct err *e)
                                .c = g->in[0]->grad,
                                .ld_c = D};
     if (g->want_dw && g->n_weight > 1)
-        column_sums(g->out->grad, rows, K, K, g->weight[1].grad, g->n_thread);
-    return (!g->want_dw || product_run(&dw, g->n_thread, e)) &&
-           (!g->want_dx[0] || product_run(&dx, g->n_thread, e));
+        column_sums(g, g->out->grad, rows, K, g->weight[1].grad);
+    if (g->want_dw)
+        product_run(g, &dw, g->scratch);
+    if (g->want_dx[0])
+        product_run(g, &dx, g->scratch);
 }
 
 static bool run(struct group *g, enum pass pass, struct err *e)
 {
     const int *dim = g->in[0]->shape.dim;
     int rows = g->n * dim[1], D = dim[2], K = g->out->shape.dim[2];
-    if (pass == PASS_BACKWARD)
-        return backward(g, rows, D, K, e);
+    (void)e;
+    if (pass == PASS_BACKWARD) {
+        backward(g, rows, D, K);
+        return true;
+    }
     const struct product y = {.M = rows,
                               .N = K,
                               .K = D,
@@ -59,7 +65,8 @@ static bool run(struct group *g, enum pass pass, struct err *e)
                               .c = g->out->data,
                               .ld_c = K,
                               .bias = g->n_weight > 1 ? g->weight[1].value : NULL};
-    return product_run(&y, g->n_thread, e);
+    product_run(g, &y, g->scratch);
+    return true;
 }
 
 const struct kernel cpu_linear_gemm = {.name = "products",

@@ -1,71 +1,63 @@
 #include "backend/cpu/product.h"
 
-#include "backend/cpu/dnnl.h"
 #include "base/parallel.h"
 
-#include <stdatomic.h>
-#include <string.h>
+enum { WIDE = 256, NARROW = 64, BLOCK_COLUMNS = 64 };
 
-enum { BLOCK_M = 256, BLOCK_N = 512, BLOCK_COLUMNS = 64 };
-
-int product_one(const struct product *p)
+const struct product_kernels *product_of(const struct group *g)
 {
-    for (int i = 0; p->bias && i < p->M; i++)
-        memcpy(p->c + (size_t)i * (size_t)p->ld_c, p->bias, (size_t)p->N * sizeof(float));
-    return (int)dnnl_sgemm(p->turn_a ? 'T' : 'N', p->turn_b ? 'T' : 'N', p->M, p->N, p->K,
-                           p->scale > 0 ? p->scale : 1, p->a, p->ld_a, p->b, p->ld_b,
-                           p->bias ? 1 : 0, p->c, p->ld_c);
+    static const struct product_kernels *const f32[ISA_COUNT] = ISA_BUILDS(product_f32);
+    static const struct product_kernels *const bf16[ISA_COUNT] = ISA_BF16_ROW(&product_bf16);
+    const struct isa *isa = g->backend->isa;
+    return (g->compute == DTYPE_BF16 && isa->bf16 ? bf16 : f32)[isa->id];
 }
 
-bool product_ok(int status, struct err *e)
+static int blocks(int n, int size)
 {
-    return dnnl_ok((dnnl_status_t)status, "product", e);
+    return (n + size - 1) / size;
 }
-
-struct blocks {
-    const struct product *whole;
-    int columns; /* blocks in a row */
-    atomic_int status;
-};
 
 static int extent(int n, int size, int block)
 {
     return n - block * size < size ? n - block * size : size;
 }
 
+struct sweep {
+    const struct product *whole;
+    const struct product_kernels *kernels;
+    char *pack;
+    int width; /* columns of a block */
+};
+
 static void run_block(void *ctx, int task, int thread)
 {
-    struct blocks *b = ctx;
-    struct product p = *b->whole;
-    int row = task / b->columns, column = task % b->columns;
-    size_t i = (size_t)row * BLOCK_M, j = (size_t)column * BLOCK_N;
-    (void)thread;
-    p.M = extent(p.M, BLOCK_M, row);
-    p.N = extent(p.N, BLOCK_N, column);
+    const struct sweep *s = ctx;
+    struct product p = *s->whole;
+    int columns = blocks(p.N, s->width), row = task / columns, column = task % columns;
+    size_t i = (size_t)row * PRODUCT_ROWS, j = (size_t)column * (size_t)s->width;
+    p.M = extent(p.M, PRODUCT_ROWS, row);
+    p.N = extent(p.N, s->width, column);
     p.a += p.turn_a ? i : i * (size_t)p.ld_a;
     p.b += p.turn_b ? j * (size_t)p.ld_b : j;
     p.c += i * (size_t)p.ld_c + j;
     if (p.bias)
         p.bias += j;
-    int status = product_one(&p);
-    if (status)
-        atomic_store(&b->status, status);
+    s->kernels->one(&p, s->pack + (size_t)thread * PRODUCT_PACK);
 }
 
-bool product_run(const struct product *p, int n_thread, struct err *e)
+void product_run(const struct group *g, const struct product *p, void *pack)
 {
-    struct blocks b = {.whole = p, .columns = (p->N + BLOCK_N - 1) / BLOCK_N};
-    dnnl_use_threads(n_thread);
-    int rows = (p->M + BLOCK_M - 1) / BLOCK_M;
-    /* Inside a parallel region oneDNN stays on its thread. */
-    parallel_for(n_thread, rows * b.columns, run_block, &b);
-    return product_ok(atomic_load(&b.status), e);
+    struct sweep s = {p, product_of(g), pack, WIDE};
+    int rows = blocks(p->M, PRODUCT_ROWS);
+    if (rows * blocks(p->N, WIDE) < 4 * g->n_thread) /* a is packed once for each block */
+        s.width = NARROW;
+    parallel_for(g->n_thread, rows * blocks(p->N, s.width), run_block, &s);
 }
 
 struct columns {
     const float *a;
     float *sum;
-    int M, N, ld;
+    int M, N;
 };
 
 static void sum_columns(void *ctx, int task, int thread)
@@ -74,15 +66,17 @@ static void sum_columns(void *ctx, int task, int thread)
     int first = task * BLOCK_COLUMNS, n = extent(c->N, BLOCK_COLUMNS, task);
     double sum[BLOCK_COLUMNS] = {0};
     (void)thread;
-    for (int i = 0; i < c->M; i++)
+    for (int i = 0; i < c->M; i++) {
+        const float *row = c->a + (size_t)i * (size_t)c->N + first;
         for (int j = 0; j < n; j++)
-            sum[j] += (double)c->a[(size_t)i * (size_t)c->ld + (size_t)(first + j)];
+            sum[j] += (double)row[j];
+    }
     for (int j = 0; j < n; j++)
         c->sum[first + j] = (float)sum[j];
 }
 
-void column_sums(const float *a, int M, int N, int ld, float *sum, int n_thread)
+void column_sums(const struct group *g, const float *a, int M, int N, float *sum)
 {
-    struct columns c = {a, sum, M, N, ld};
-    parallel_for(n_thread, (N + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS, sum_columns, &c);
+    parallel_for(g->n_thread, blocks(N, BLOCK_COLUMNS), sum_columns,
+                 &(struct columns){a, sum, M, N});
 }

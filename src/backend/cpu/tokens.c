@@ -13,17 +13,15 @@ static void run_picture(void *ctx, int n, int thread)
     const struct sweep *s = ctx;
     const struct value *in = s->g->in[0], *out = s->g->out;
     size_t T = (size_t)out->shape.dim[1], D = (size_t)out->shape.dim[2];
-    size_t V = in->block ? (size_t)in->block : 1, first = (size_t)n * (D + V - 1) / V * V * T;
+    size_t V = in->block ? (size_t)in->block : 1, padded = (D + V - 1) / V * V;
     float *token =
         (float *)(s->pass == PASS_FORWARD ? out->data : out->grad) + (size_t)n * T * D;
     void *plane = s->pass == PASS_FORWARD ? in->data : in->grad;
     (void)thread;
-    for (size_t d = 0; d < (D + V - 1) / V * V; d++)
+    for (size_t d = 0; d < padded; d++)
         for (size_t t = 0; t < T; t++) {
-            size_t at = first + (d / V * T + t) * V + d % V;
-            float *to = token + t * D + d, none = 0;
-            if (d >= D) /* padding, whose gradient is zero */
-                to = &none;
+            size_t at = ((size_t)n * padded + d / V * V) * T + t * V + d % V;
+            float none = 0, *to = d < D ? token + t * D + d : &none; /* none: padding */
             if (s->pass == PASS_FORWARD)
                 *to = in->dtype == DTYPE_F32 ? ((const float *)plane)[at]
                                              : bf16_to_float(((const uint16_t *)plane)[at]);

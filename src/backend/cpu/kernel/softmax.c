@@ -4,39 +4,58 @@
 
 #include <math.h>
 
+/* V floats of a row of n from i on; what is missing is `none`. */
+ALWAYS vec load_some(const float *row, int i, int n, float none)
+{
+    float some[V];
+    if (i + V <= n)
+        return vloadu(row + i);
+    for (int l = 0; l < V; l++)
+        some[l] = i + l < n ? row[i + l] : none;
+    return vloadu(some);
+}
+
+ALWAYS void store_some(float *row, int i, int n, vec v)
+{
+    if (i + V <= n)
+        vstoreu(row + i, v);
+    else
+        memcpy(row + i, &v, (size_t)(n - i) * sizeof(float));
+}
+
+static float largest(const float *row, int n)
+{
+    vec tops = vset(-INFINITY);
+    for (int i = 0; i < n; i += V)
+        tops = vmax(load_some(row, i, n, -INFINITY), tops);
+    float top = tops[0];
+    for (int l = 1; l < V; l++)
+        top = tops[l] > top ? tops[l] : top;
+    return top;
+}
+
 static void forward(float *row, int n)
 {
-    float top = row[0], sum = 0;
-    for (int i = 1; i < n; i++)
-        top = row[i] > top ? row[i] : top;
-    int i = 0;
-    vec sums = vset(0);
-    for (; i + V <= n; i += V) {
-        vec e = vexp(vloadu(row + i) - vset(top));
-        vstoreu(row + i, e);
-        sums += e;
+    const vec top = vset(largest(row, n));
+    vec sum = vset(0);
+    for (int i = 0; i < n; i += V) {
+        vec e = vexp(load_some(row, i, n, -INFINITY) - top);
+        store_some(row, i, n, e);
+        sum += e;
     }
-    sum = vsum(sums);
-    for (; i < n; i++) {
-        row[i] = expf(row[i] - top);
-        sum += row[i];
-    }
-    const float share = 1 / sum;
-    for (i = 0; i < n; i++)
+    const float share = 1 / vsum(sum);
+    for (int i = 0; i < n; i++)
         row[i] *= share;
 }
 
 static void backward(const float *p, float *dp, int n)
 {
-    vec sums = vset(0);
-    int i = 0;
-    for (; i + V <= n; i += V)
-        sums = vfma(vloadu(p + i), vloadu(dp + i), sums);
-    float sum = vsum(sums);
-    for (; i < n; i++)
-        sum += p[i] * dp[i];
-    for (i = 0; i < n; i++)
-        dp[i] = p[i] * (dp[i] - sum);
+    vec sum = vset(0);
+    for (int i = 0; i < n; i += V)
+        sum = vfma(load_some(p, i, n, 0), load_some(dp, i, n, 0), sum);
+    const float mean = vsum(sum);
+    for (int i = 0; i < n; i++)
+        dp[i] = p[i] * (dp[i] - mean);
 }
 
 const struct softmax_kernels ISA_NAME(softmax) = {forward, backward};
