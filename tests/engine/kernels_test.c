@@ -123,6 +123,19 @@ static const struct row rows[] = {
     {"[33,5,6]", ONE("stochastic_depth", ",'p':0.4")},
     {"[19,5,6]", ONE("layer_scale", ",'value':0.4")},
     {"[5,33]", ONE("activation", ",'kind':'gelu'")},
+    /* sequences */
+    {"[16,24,24]", "{'op':'conv2d','name':'c','in':['x'],'out':24,'kernel':8,'stride':8},{'op':'tokens','name':'t','in':['c']},"
+                   "{'op':'class_token','name':'d','in':['t']},{'op':'position_embedding','name':'y','in':['d']}"},
+    {"[19,5,6]", ONE("tokens", "")},
+    {"[17,40]", ONE("attention", ",'heads':4")},
+    {"[50,32]", ONE("attention", ",'heads':1")},
+    {"[20,37]", ONE("linear", ",'out':70")},
+    {"[300,64]", ONE("linear", ",'out':33,'no_bias':true")},
+    {"[20,37]", ONE("layer_norm", "")},
+    {"[150,64]", ONE("layer_norm", ",'eps':1e-6")},
+    {"[70]", ONE("layer_norm", "")},
+    {"[33,12,13]", ONE("layer_norm", ",'eps':1e-6")},
+    {"[7,12]", ONE("select_token", "")},
     /* the rest */
     {"[21,5,7]", ONE("activation", ",'kind':'silu'")},
     {"[48,5,7]", ONE("activation", ",'kind':'gelu'")},

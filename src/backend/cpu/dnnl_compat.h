@@ -57,25 +57,6 @@ static inline md_ref md_of(const struct md *m)
 {
     return m ? m->desc : NULL;
 }
-/* dst = f(dst) behind a primitive, and dst += a tensor. */
-static inline dnnl_status_t post_activation(dnnl_post_ops_t ops, dnnl_alg_kind_t f, float alpha,
-                                            float beta)
-{
-    return dnnl_post_ops_append_eltwise(ops, f, alpha, beta);
-}
-static inline dnnl_status_t post_add(dnnl_post_ops_t ops, const struct md *what)
-{
-    return dnnl_post_ops_append_binary(ops, dnnl_binary_add, what->desc);
-}
-static inline dnnl_status_t post_activation(dnnl_post_ops_t ops, dnnl_alg_kind_t f, float alpha,
-                                            float beta)
-{
-    return dnnl_post_ops_append_eltwise(ops, 1, f, alpha, beta);
-}
-static inline dnnl_status_t post_add(dnnl_post_ops_t ops, const struct md *what)
-{
-    return dnnl_post_ops_append_binary(ops, dnnl_binary_add, &what->desc);
-}
 static inline dnnl_status_t conv_forward_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
                                               const struct dnnl_conv_desc *c,
                                               const_dnnl_primitive_attr_t attr)

@@ -8,12 +8,12 @@
 
 struct linear {
     const struct linear_ops *ops;
-    int D, K, rows; /* rows of one item: the tokens of a sequence */
+    int D, K;
 };
 
 static bool linear_fits(const struct group *g)
 {
-    return g->in[0]->shape.rank < 4;
+    return g->in[0]->shape.rank == 2;
 }
 
 static bool linear_plan(struct group *g, struct err *e)
@@ -22,10 +22,8 @@ static bool linear_plan(struct group *g, struct err *e)
     (void)e;
     struct linear *l = g->state;
     l->ops = rows[g->backend->isa->id];
-    const struct shape *in = &g->in[0]->shape, *out = &g->out->shape;
-    l->D = in->dim[in->rank - 1];
-    l->K = out->dim[out->rank - 1];
-    l->rows = in->rank == 3 ? in->dim[1] : 1;
+    l->D = g->in[0]->shape.dim[1];
+    l->K = g->out->shape.dim[1];
     g->needs_in = g->want_dw;
     g->dx_over_in = true;
     return true;
@@ -53,7 +51,7 @@ static void forward(void *ctx, int band, int thread)
                            .w = g->weight[0].value + k * (size_t)l->D,
                            .bias = g->n_weight > 1 ? g->weight[1].value + k : NULL,
                            .y = (float *)g->out->data + k,
-                           .N = g->n * l->rows,
+                           .N = g->n,
                            .K = extent(l->K, BAND_ROWS, band),
                            .D = l->D,
                            .ldy = l->K};
@@ -73,7 +71,7 @@ static void backward(void *ctx, int band, int thread)
         t.b = (const float *)g->in[0]->data + d;
         t.c = g->weight[0].grad + d;
         t.I = l->K;
-        t.P = g->n * l->rows;
+        t.P = g->n;
         t.a_row = 1;
         t.a_col = l->K;
         l->ops->mix(&t);
@@ -81,7 +79,7 @@ static void backward(void *ctx, int band, int thread)
     if (g->want_dx[0]) {
         t.b = g->weight[0].value + d;
         t.c = (float *)g->in[0]->grad + d;
-        t.I = g->n * l->rows;
+        t.I = g->n;
         t.P = l->K;
         t.a_row = l->K;
         t.a_col = 1;
@@ -95,8 +93,8 @@ static void bias_gradient(const struct group *g)
     const float *dy = g->out->grad;
     for (int k = 0; k < l->K; k++) {
         double sum = 0;
-        for (size_t n = 0; n < (size_t)g->n * (size_t)l->rows; n++)
-            sum += (double)dy[n * (size_t)l->K + (size_t)k];
+        for (int n = 0; n < g->n; n++)
+            sum += (double)dy[n * l->K + k];
         g->weight[1].grad[k] = (float)sum;
     }
 }

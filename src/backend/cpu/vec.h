@@ -66,6 +66,17 @@ static inline vec vmax(vec a, vec b)
     return vselect(a > b, a, b);
 }
 
+/* The sum of the lanes, halves upon halves. */
+static inline float vsum(vec v)
+{
+    float s[V] __attribute__((aligned(64)));
+    vstore(s, v);
+    for (int width = V / 2; width > 0; width /= 2)
+        for (int i = 0; i < width; i++)
+            s[i] += s[i + width];
+    return s[0];
+}
+
 /* Around the caches, for what nobody reads soon; vfence before another thread does. */
 static inline void vstream(float *p, vec v)
 {

@@ -75,6 +75,17 @@ ALWAYS vec64 vmul_even(vecu a, vecu b) /* 64-bit products of the even lanes */
 {
     return (vec64)_mm512_mul_epu32((__m512i)a, (__m512i)b);
 }
+/* Lanes of a and b in turn: of their lower halves, of their upper halves. */
+ALWAYS vecu vmix_low(vecu a, vecu b)
+{
+    const vecu at = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
+    return (vecu)_mm512_permutex2var_epi32((__m512i)a, (__m512i)at, (__m512i)b);
+}
+ALWAYS vecu vmix_high(vecu a, vecu b)
+{
+    const vecu at = {8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    return (vecu)_mm512_permutex2var_epi32((__m512i)a, (__m512i)at, (__m512i)b);
+}
 
 #else
 
@@ -135,6 +146,16 @@ ALWAYS vec64 vmul_even(vecu a, vecu b)
 {
     return (vec64)_mm256_mul_epu32((__m256i)a, (__m256i)b);
 }
+ALWAYS vecu vmix_low(vecu a, vecu b)
+{
+    return (vecu)_mm256_permute2x128_si256(_mm256_unpacklo_epi32((__m256i)a, (__m256i)b),
+                                           _mm256_unpackhi_epi32((__m256i)a, (__m256i)b), 0x20);
+}
+ALWAYS vecu vmix_high(vecu a, vecu b)
+{
+    return (vecu)_mm256_permute2x128_si256(_mm256_unpacklo_epi32((__m256i)a, (__m256i)b),
+                                           _mm256_unpackhi_epi32((__m256i)a, (__m256i)b), 0x31);
+}
 #else
 ALWAYS vec vpick(vmask m, vec a, vec b)
 {
@@ -156,6 +177,14 @@ ALWAYS vec64 vmul_even(vecu a, vecu b)
 {
     return ((vec64)a & 0xffffffffu) * ((vec64)b & 0xffffffffu);
 }
+ALWAYS vecu vmix_low(vecu a, vecu b)
+{
+    return (vecu){a[0], b[0], a[1], b[1], a[2], b[2], a[3], b[3]};
+}
+ALWAYS vecu vmix_high(vecu a, vecu b)
+{
+    return (vecu){a[4], b[4], a[5], b[5], a[6], b[6], a[7], b[7]};
+}
 #endif
 ALWAYS vec vadd_where(vmask m, vec a, vec b)
 {
@@ -174,6 +203,8 @@ ALWAYS vmask vbeats(vec a, vec b)
 /* 16-bit brain floats: the upper half of a float, rounded to nearest even. */
 typedef uint16_t vechalf __attribute__((vector_size(V * 2)));
 
+typedef uint16_t vechalf_any __attribute__((vector_size(V * 2), aligned(2)));
+
 ALWAYS vec vload_bf16(const uint16_t *p) /* aligned to V * 2 bytes */
 {
     vechalf h = *(const vechalf *)p;
@@ -188,6 +219,17 @@ ALWAYS void vstore_bf16(uint16_t *p, vec v)
     vecu quiet = bits >> 16 | 0x40; /* rounding could turn a NaN into infinity */
     *(vechalf *)p = __builtin_convertvector(vpick_int(vnan(v), quiet, up), vechalf);
 #endif
+}
+ALWAYS vec vload_bf16u(const uint16_t *p)
+{
+    vechalf h = (vechalf) * (const vechalf_any *)p;
+    return (vec)(__builtin_convertvector(h, vecu) << 16);
+}
+ALWAYS void vstore_bf16u(uint16_t *p, vec v)
+{
+    vechalf h;
+    vstore_bf16((uint16_t *)&h, v);
+    *(vechalf_any *)p = (vechalf_any)h;
 }
 
 #endif

@@ -9,16 +9,6 @@ enum { DOT_N = 4, DOT_K = V == 16 ? 4 : 2, MIX_I = V == 16 ? 12 : 6, MIX_J = 2 }
 /* Elements along d after which the rows of x are still in the nearest cache. */
 enum { DOT_CHUNK = 1024 };
 
-ALWAYS float sum_of(vec v)
-{
-    float s[V] __attribute__((aligned(64)));
-    vstore(s, v);
-    for (int width = V / 2; width > 0; width /= 2)
-        for (int i = 0; i < width; i++)
-            s[i] += s[i + width];
-    return s[0];
-}
-
 /* Adds the products of a chunk [d0, d1) of nb rows of x and kb rows of w to y. */
 ALWAYS void dot_block(const struct linear_dot *t, int n, int k, int nb, int kb, int d0, int d1)
 {
@@ -44,7 +34,7 @@ ALWAYS void dot_block(const struct linear_dot *t, int n, int k, int nb, int kb, 
     }
     for (int i = 0; i < nb; i++)
         for (int j = 0; j < kb; j++) {
-            float s = sum_of(sum[i][j]);
+            float s = vsum(sum[i][j]);
             for (int rest = d; rest < d1; rest++)
                 s += x[i][rest] * w[j][rest];
             t->y[(size_t)(n + i) * (size_t)t->ldy + (size_t)(k + j)] += s;

@@ -1,25 +1,11 @@
 /* Included by merge_f32.c and merge_bf16.c, which define MERGE_TABLE, after `elem`. */
 
-/* The last elements of an array, fewer than V, as a vector, and back. */
-ALWAYS vec load_rest(const elem *p, size_t n)
-{
-    elem whole[V] __attribute__((aligned(64))) = {0};
-    memcpy(whole, p, n * sizeof(elem));
-    return eload(whole);
-}
-ALWAYS void store_rest(elem *p, vec v, size_t n)
-{
-    elem whole[V] __attribute__((aligned(64)));
-    estore(whole, v);
-    memcpy(p, whole, n * sizeof(elem));
-}
-
 /* z of V elements, or of the last ones. */
 ALWAYS vec sum_at(const void *const *in, int n_in, size_t i, size_t n)
 {
-    vec z = n == V ? eload((const elem *)in[0] + i) : load_rest((const elem *)in[0] + i, n);
+    vec z = n == V ? eload((const elem *)in[0] + i) : eload_some((const elem *)in[0] + i, n);
     for (int k = 1; k < n_in; k++)
-        z += n == V ? eload((const elem *)in[k] + i) : load_rest((const elem *)in[k] + i, n);
+        z += n == V ? eload((const elem *)in[k] + i) : eload_some((const elem *)in[k] + i, n);
     return z;
 }
 
@@ -30,7 +16,7 @@ ALWAYS void forward(enum activation kind, const void *const *in, int n_in, void 
     for (; i + V <= count; i += V)
         estore((elem *)y + i, vactivate(kind, sum_at(in, n_in, i, V)));
     if (i < count)
-        store_rest((elem *)y + i, vactivate(kind, sum_at(in, n_in, i, count - i)), count - i);
+        estore_some((elem *)y + i, vactivate(kind, sum_at(in, n_in, i, count - i)), count - i);
 }
 
 ALWAYS vec slope(enum activation kind, bool from_y, vec v)
@@ -47,7 +33,7 @@ ALWAYS void gradient(enum activation kind, bool from_y, const void *const *in, i
     if (i < count) {
         size_t n = count - i;
         vec s = slope(kind, from_y, sum_at(in, n_in, i, n));
-        store_rest(dx + i, load_rest(dy + i, n) * s, n);
+        estore_some(dx + i, eload_some(dy + i, n) * s, n);
     }
 }
 
@@ -57,10 +43,10 @@ static void product(const void *a, const void *b, void *y, size_t count)
     for (; i + V <= count; i += V)
         estore((elem *)y + i, eload((const elem *)a + i) * eload((const elem *)b + i));
     if (i < count)
-        store_rest((elem *)y + i,
-                   load_rest((const elem *)a + i, count - i) *
-                       load_rest((const elem *)b + i, count - i),
-                   count - i);
+        estore_some((elem *)y + i,
+                    eload_some((const elem *)a + i, count - i) *
+                        eload_some((const elem *)b + i, count - i),
+                    count - i);
 }
 
 static void scale(const void *x, const float *factor, void *y, size_t n_pixel)
