@@ -4,6 +4,8 @@
 #include <stddef.h>
 
 enum { ROWS = V == 16 ? 14 : 6, DEPTH = PRODUCT_DEPTH, PANEL = 2 * V };
+_Static_assert(PRODUCT_ROWS % ROWS == 0 && PRODUCT_PANEL % PANEL == 0,
+               "blocks hold whole tiles");
 
 /* V floats, of which the first n are real and the others zero. */
 ALWAYS vec load_lanes(const float *x, int n)
