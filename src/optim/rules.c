@@ -121,6 +121,7 @@ static const struct optim adamw = {
     .slot = NAMES("exp_avg", "exp_avg_sq"),
     .uses = NAMES("beta1", "beta2", "eps"),
     .lr = 1e-3,
+    .tune_lr = 3e-4,
     .weight_decay = 1e-2,
     .decoupled = true,
     .hyper = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8},

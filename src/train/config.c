@@ -93,8 +93,12 @@ bool train_resolve(struct train_config *cfg, struct err *e)
     if (cfg->schedule.warmup > (double)cfg->loop.epochs)
         return err_set(e, ERR_USAGE, "--warmup %g: longer than the %lld epochs of the run",
                        cfg->schedule.warmup, (long long)cfg->loop.epochs);
-    return model_resolve(&cfg->model, e) && optim_resolve(&cfg->optim, e) &&
-           freeze_resolve(&cfg->freeze, e) && augment_check(&cfg->augment, e);
+    if (!model_resolve(&cfg->model, e) || !freeze_resolve(&cfg->freeze, e))
+        return false;
+    double slow = optims[cfg->optim.kind]->tune_lr;
+    if (cfg->optim.lr < 0 && slow > 0 && freeze_moves_learnt(&cfg->freeze))
+        cfg->optim.lr = slow;
+    return optim_resolve(&cfg->optim, e) && augment_check(&cfg->augment, e);
 }
 
 bool train_option_is_free(const char *name)

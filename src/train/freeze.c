@@ -60,6 +60,12 @@ bool freeze_resolve(struct freeze_config *c, struct err *e)
            err_set(e, ERR_USAGE, "%s with --freeze none: nothing is frozen then", given);
 }
 
+bool freeze_moves_learnt(const struct freeze_config *c)
+{
+    return c->weights &&
+           (c->strategy == FREEZE_NONE || c->unfreeze > 0 || c->until || c->every > 0);
+}
+
 static bool is_aux(const struct freeze *f, const struct node *n)
 {
     const char *const *aux = f->model->arch->aux;

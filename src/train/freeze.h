@@ -26,6 +26,9 @@ extern const struct option freeze_options[];
 /* Puts a strategy where FREEZE_AUTO stands; ERR_USAGE: options that contradict each other. */
 MUST_CHECK bool freeze_resolve(struct freeze_config *c, struct err *e);
 
+/* Once resolved: does more of the loaded weights train than a last layer? */
+bool freeze_moves_learnt(const struct freeze_config *c);
+
 struct freeze {
     const struct freeze_config *cfg;
     const struct model *model;
