@@ -38,6 +38,7 @@ BOUNDS = {
 LIMIT = {"logits": {"fp32": 1e-3, "bf16": 5e-2}, "loss": {"fp32": 1e-3, "bf16": 2e-2}}  # of the largest
 LR = {"vgg19": "1e-6", "resnet50": "1e-3"}  # the loss of these pictures falls by a quarter in a step
 
+
 def network(model):
     """Weights of ordinary size, batch norms settled on pictures: a comparison sees every layer."""
     sys.path.insert(0, os.path.join(here, "..", "tests", "parity"))
