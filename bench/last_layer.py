@@ -49,7 +49,7 @@ def choose(data, n, into):
     names = sorted(d for d in os.listdir(data) if os.path.isdir(os.path.join(data, d)))
     for name in names:
         files = sorted(os.listdir(os.path.join(data, name)))[:n // len(names)]
-        held = len(files) // 5
+        held = -(-len(files) // 5)
         for part, of in (("train", files[held:]), ("val", files[:held])):
             folder = os.path.join(into, part, name)
             os.makedirs(folder)
@@ -63,10 +63,11 @@ def linnet(args, model, precision, root, weights):
         start = time.perf_counter()
         subprocess.run([args.linnet, "train", root, "--out", out, "--cache-dir", os.path.join(home, "cache"),
                         "--model", model, "--weights", weights, "--freeze", "backbone", "--views", "1",
-                        "--train-part", "train", "--val-part", "val", "--crop", "centre", "--hflip", "0", "--epochs", str(EPOCHS), "--batch", str(BATCH),
-                        "--optimiser", "sgd", "--momentum", "0.9", "--lr", LR, "--weight-decay", "0",
-                        "--schedule", "constant", "--label-smoothing", "0", "--ema", "0", "--precision",
-                        precision, "--threads", str(THREADS)], check=True, capture_output=True)
+                        "--train-part", "train", "--val-part", "val", "--crop", "centre", "--hflip", "0",
+                        "--epochs", str(EPOCHS), "--batch", str(BATCH), "--optimiser", "sgd", "--momentum",
+                        "0.9", "--lr", LR, "--weight-decay", "0", "--schedule", "constant",
+                        "--label-smoothing", "0", "--ema", "0", "--precision", precision, "--threads",
+                        str(THREADS)], check=True, capture_output=True)
         return {"seconds": [time.perf_counter() - start], "accuracy": val_top1(out)[-1]}
 
 

@@ -35,8 +35,9 @@ BOUNDS = {
     ("AVX-512 or AMX", "bf16"): {"vgg19-inference": (1.5, 1.15), "vgg19-step": (1.4, 1.1),
                                  "resnet50-inference": (1.5, 1.2), "resnet50-step": (1.3, 1.1)},
 }
-LIMIT = {"logits": {"fp32": 1e-3, "bf16": 5e-2}, "loss": {"fp32": 1e-3, "bf16": 2e-2}}  # of the largest
+LIMIT = {"logits": {"fp32": 1e-3, "bf16": 5e-2}, "loss": {"fp32": 1e-3, "bf16": 3e-2}}  # of the largest
 LR = {"vgg19": "1e-6", "resnet50": "1e-3"}  # the loss of these pictures falls by a quarter in a step
+
 
 def network(model):
     """Weights of ordinary size, batch norms settled on pictures: a comparison sees every layer."""
