@@ -27,7 +27,7 @@ struct optim {
     double lr, weight_decay; /* torch.optim's defaults */
     double recipe_lr, recipe_decay; /* ours (docs/defaults.md); recipe_lr 0: torch.optim's */
     double tune_lr; /* ours where learnt weights move; 0: the same as for new ones */
-    bool decoupled;                 /* decay shrinks the weights; else it joins the gradient */
+    bool decoupled; /* decay shrinks the weights; else it joins the gradient */
     struct optim_hyper hyper;
     /* Coefficients of step t (from 1). product is state of one number, 1 at the start, which
      * nadam multiplies its momenta into. scale, l2 and shrink are the caller's. */

@@ -68,6 +68,9 @@ const struct option source_options[] = {
      .help = "sub-folder of the test part, opened by eval alone"},
     {.name = "full-crop", .type = OPTION_BOOL, .offset = AT(full_crop),
      .help = "crop from the full picture, decoded anew each time"},
+    {.name = "resize", .type = OPTION_INT, .offset = AT(resize), .max.i = 8192,
+     .help = "shorter side that pictures start from and whose middle validation and the model see; "
+             "0 = as the weights say, or 1.15 inputs"},
     {.name = NULL},
 };
 /* clang-format on */
@@ -95,6 +98,9 @@ bool train_resolve(struct train_config *cfg, struct err *e)
                        cfg->schedule.warmup, (long long)cfg->loop.epochs);
     if (!model_resolve(&cfg->model, e) || !freeze_resolve(&cfg->freeze, e))
         return false;
+    if (cfg->source.resize > 0 && cfg->source.resize < cfg->model.size)
+        return err_set(e, ERR_USAGE, "--resize %lld: less than the %lld of --size",
+                       (long long)cfg->source.resize, (long long)cfg->model.size);
     double slow = optims[cfg->optim.kind]->tune_lr;
     if (cfg->optim.lr < 0 && slow > 0 && freeze_moves_learnt(&cfg->freeze))
         cfg->optim.lr = slow;

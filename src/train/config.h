@@ -37,6 +37,7 @@ extern const struct option loop_options[];
 struct source_config {
     const char *train, *val, *test; /* sub-folders; NULL = found */
     bool full_crop;
+    int64_t resize; /* shorter side before the middle is cut; 0 = not stated */
 };
 extern const struct option source_options[];
 

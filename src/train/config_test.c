@@ -19,7 +19,8 @@ static double rate_of(const char *set)
     char text[128], *save = NULL;
     snprintf(text, sizeof(text), "%s", set);
     bool ok = option_defaults(table, n, &a, &e);
-    for (char *word = strtok_r(text, " ", &save); ok && word; word = strtok_r(NULL, " ", &save)) {
+    for (char *word = strtok_r(text, " ", &save); ok && word;
+         word = strtok_r(NULL, " ", &save)) {
         char *equals = strchr(word, '=');
         *equals = '\0';
         ok = option_set(table, n, word, equals + 1, &a, &e);

@@ -42,13 +42,15 @@ static bool open_data(struct session *s, const struct session_request *r, struct
     return s->val_data != NULL;
 }
 
-/* The starting pictures of this run (data/picture.h): as the weights ask; else as large as a
+/* The starting pictures of this run (data/picture.h): as stated, as the weights ask, or as large as a
  * crop of a stated side cuts from, for validation should see things as large as training does. */
 static struct picture_rule rule_of(const struct session *s, const struct session_request *r)
 {
     const struct preprocess *pre = &s->pretrained.pre; /* zero: none */
     int size = (int)r->cfg->model.size;
-    int side = pre->resize_px ? pre->resize_px : crop_side_px(&r->cfg->augment, size);
+    int side = (int)r->cfg->source.resize;
+    if (!side)
+        side = pre->resize_px ? pre->resize_px : crop_side_px(&r->cfg->augment, size);
     return (struct picture_rule){picture_side(s->data, size, side), pre->filter};
 }
 
@@ -247,8 +249,10 @@ static bool make_network(struct session *s, const struct session_request *r, str
                              .resize_px = rule_of(s, r).side_px,
                              .mean = {0.485, 0.456, 0.406},
                              .std = {0.229, 0.224, 0.225}};
-    if (given)
+    if (given) {
         pre = s->pretrained.pre;
+        pre.resize_px = rule_of(s, r).side_px;
+    }
     if (r->cfg->loop.normalise == NORMALISE_DATA && !measure_colours(s, r, &pre, e))
         return false;
     float *weight = arena_new(&s->arena, (size_t)s->data->n_class, sizeof(*weight), e);
