@@ -6,7 +6,7 @@
 caltech: the last layer on 600 photographs, five seeds of five folds; each run, from start to the accuracy
 on its fold, within the time, and beside it what training from scratch makes of as long, at its best.
 nature: 9,500 pictures of 64 px; the last layer, the last three blocks, everything, three seeds each. The
-part `val` is opened once, by `linnet eval` after each training. RECIPE was chosen with --choose, which
+part `val` is opened once, by `linnet eval` after each training. NATURE_RECIPE was chosen with --choose, which
 trains on four fifths of `train` and measures on the rest. Fails where a bound is missed.
 """
 
@@ -23,9 +23,12 @@ import time
 here = os.path.dirname(os.path.abspath(__file__))
 CALTECH_NEED, CALTECH_SECONDS, CALTECH_SEEDS, FOLDS = 0.95, 30, 5, 5
 NATURE_NEED, NATURE_SEEDS = 0.82, 3
-RECIPE = ["--size", "128"]
+# One view of each picture, so that all folds and seeds share its features.
+CALTECH_RECIPE = ["--freeze", "backbone", "--crop", "centre", "--hflip", "0"]
+# Small photos of one thing: enlarged, seen whole, cut from sparingly.
+NATURE_RECIPE = ["--size", "192", "--resize", "192", "--epochs", "6", "--crop-scale-min", "0.7"]
 STRATEGY = {
-    "last layer": ["--freeze", "backbone"],
+    "last layer": ["--freeze", "backbone", "--crop", "centre", "--hflip", "0"],
     "last three blocks": ["--unfreeze", "3"],
     "everything": ["--freeze", "none"],
 }
@@ -124,7 +127,7 @@ def caltech(args):
         top1 = []
         for data, options in folds(os.path.join(args.data, "caltech_small10"), runs.home, seed):
             first = first or (data, options)
-            accuracy, seconds = runs.pretrained(data, [*options, "--freeze", "backbone"])
+            accuracy, seconds = runs.pretrained(data, [*options, *CALTECH_RECIPE])
             top1.append(accuracy)
             took.append(seconds)
         seeds.append(statistics.mean(top1))
@@ -147,7 +150,7 @@ def nature(args):
         top1, took = [], []
         for seed in range(1, NATURE_SEEDS + 1):
             accuracy, seconds = runs.pretrained(
-                root, [*RECIPE, *strategy, *split, "--seed", str(seed)], "val" if args.choose else "test")
+                root, [*NATURE_RECIPE, *strategy, *split, "--seed", str(seed)], "val" if args.choose else "test")
             top1.append(accuracy)
             took.append(seconds)
             print(f"nature   {name}, seed {seed}: {100 * accuracy:.2f} % in {seconds:.0f} s", flush=True)
