@@ -71,7 +71,7 @@ def main():
             start = time.perf_counter()
             subprocess.run([args.linnet, "train", args.data, "--out", os.path.join(home, name),
                             "--cache-dir", os.path.join(home, "cache"), "--threads", "2", "--epochs", "1",
-                            "--precision", "fp32", *PLAIN],
+                            *PLAIN],
                            check=True, capture_output=True)
             ours.append(time.perf_counter() - start)
     theirs, workers = peer(args.data)
