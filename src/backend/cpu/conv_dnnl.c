@@ -70,7 +70,8 @@ static const struct eltwise eltwises[ACTIVATION_COUNT] = {
     [ACTIVATION_gelu_tanh] = {dnnl_eltwise_gelu_tanh, 0, 0},
     [ACTIVATION_silu] = {dnnl_eltwise_swish, 1, 0},
     [ACTIVATION_mish] = {dnnl_eltwise_mish, 0, 0},
-    [ACTIVATION_hardswish] = {dnnl_eltwise_hardswish, 0, 0},
+    /* oneDNN 3 asks for the slope and offset that 2 has built in */
+    [ACTIVATION_hardswish] = {dnnl_eltwise_hardswish, 1.0f / 6, 0.5f},
     [ACTIVATION_relu6] = {dnnl_eltwise_clip, 0, 6},
     [ACTIVATION_sigmoid] = {dnnl_eltwise_logistic, 0, 0},
     [ACTIVATION_tanh] = {dnnl_eltwise_tanh, 0, 0},
