@@ -184,11 +184,7 @@ static bool print_accuracy_json(const struct answers *a, struct err *e)
         json_put_real(&w, "top5", a->among_5 / n);
     json_close(&w, '}');
     json_close(&w, '}');
-    bool ok = json_done(&w, e);
-    if (ok)
-        puts(w.text);
-    json_writer_release(&w);
-    return ok;
+    return json_print(&w, e);
 }
 
 /* The table of a CSV stays a table: there the accuracy is said on stderr. */

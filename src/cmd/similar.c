@@ -105,11 +105,7 @@ static bool print_json(const struct search *s, struct err *e)
     }
     json_close(&w, ']');
     json_close(&w, '}');
-    bool ok = json_done(&w, e);
-    if (ok)
-        puts(w.text);
-    json_writer_release(&w);
-    return ok;
+    return json_print(&w, e);
 }
 
 /* The picture may lie in the folder too, by any name: it is no neighbour of itself. */

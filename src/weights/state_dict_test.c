@@ -189,7 +189,7 @@ static void shares_storages(void **state)
     free(b.at);
 }
 
-static void refuses_legacy_defects(void **state)
+static void refuses_legacy_cuts(void **state)
 {
     (void)state;
     struct bytes b = {0};
@@ -206,6 +206,9 @@ static void refuses_legacy_defects(void **state)
         set_number(b.at + count_at, lies[i], 8);
         check_refused("count", b.at, b.n - 1, "expected 6");
     }
+    free(b.at);
+}
+
 #define LAID_OUT(front, object, keys, data)                                                    \
     front object keys data, sizeof(front object keys data) - 1
 #define FRONT(protocol, facts)                                                                 \
@@ -217,6 +220,10 @@ static void refuses_legacy_defects(void **state)
 #define GOOD_DATA                                                                              \
     "\6\0\0\0\0\0\0\0"                                                                         \
     "123456789012345678901234"
+static void refuses_legacy_layouts(void **state)
+{
+    (void)state;
+    struct err e;
     static const struct {
         const char *byte;
         size_t n;
@@ -252,7 +259,6 @@ static void refuses_legacy_defects(void **state)
     assert_true(sample_reads(LAID_OUT(GOOD_FRONT, SEED, LEGACY_KEYS, GOOD_DATA), &e));
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         check_refused(bad[i].reason, bad[i].byte, bad[i].n, bad[i].reason);
-    free(b.at);
 }
 
 /* Eight bytes of each type, as a column of every other element: 1, then what is odd about it. */
@@ -430,7 +436,8 @@ int main(void)
         cmocka_unit_test(unwraps),
         cmocka_unit_test(survives_a_circle),
         cmocka_unit_test(shares_storages),
-        cmocka_unit_test(refuses_legacy_defects),
+        cmocka_unit_test(refuses_legacy_cuts),
+        cmocka_unit_test(refuses_legacy_layouts),
         cmocka_unit_test(converts_each_type),
         cmocka_unit_test(follows_strides),
         cmocka_unit_test(names_what_is_not_finite),

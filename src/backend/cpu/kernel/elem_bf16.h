@@ -22,18 +22,6 @@ ALWAYS void estoreu(elem *p, vec v)
 {
     vstore_bf16u(p, v);
 }
-/* Fewer than V of them: the lanes behind are zeros, and are not stored. */
-ALWAYS vec eload_some(const elem *p, size_t n)
-{
-    elem whole[V] __attribute__((aligned(64))) = {0};
-    memcpy(whole, p, n * sizeof(elem));
-    return eload(whole);
-}
-ALWAYS void estore_some(elem *p, vec v, size_t n)
-{
-    elem whole[V] __attribute__((aligned(64)));
-    estore(whole, v);
-    memcpy(p, whole, n * sizeof(elem));
-}
+#include "backend/cpu/kernel/elem_some.h"
 
 #endif
