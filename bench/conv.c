@@ -28,7 +28,8 @@ static const struct layer layers[] = {
     {"b5", 256, 512, 16},    {"c2", 512, 256, 128},  {"c3", 256, 128, 64},
     {"c4", 128, 64, 32},     {"c5", 64, 32, 16},     {"vgg1", 64, 64, 224},
     {"vgg2", 128, 128, 112}, {"vgg4", 512, 512, 28}, {"vgg5", 512, 512, 14},
-    {"res1", 64, 64, 56},    {"res4", 512, 512, 7},
+    {"res1", 64, 64, 56},    {"res2", 128, 128, 28},  {"res3", 256, 256, 14},
+    {"res4", 512, 512, 7},
 };
 
 static clockid_t clock_used = CLOCK_MONOTONIC;
@@ -69,7 +70,7 @@ struct own {
     const struct wino_ops *ops;
     struct wino_shape shape;
     int n_thread, pass;
-    void *x, *y, *u, *scratch;
+    void *x, *y, *scratch;
     float *w, *bias;
 };
 
@@ -85,23 +86,38 @@ static void own_run(void *ctx)
     bool back = o->pass == 1;
     if (back)
         s.c = o->shape.k, s.k = o->shape.c;
-    o->ops->pack(&s, o->w, back, o->u, o->n_thread);
     o->ops->conv(&(struct wino_conv){.shape = s,
                                      .x = back ? o->y : o->x,
                                      .y = back ? o->x : o->y,
-                                     .u = o->u,
+                                     .w = o->w,
+                                     .transposed = back,
                                      .bias = back ? NULL : o->bias,
                                      .kind = ACTIVATION_identity,
                                      .scratch = o->scratch,
                                      .n_thread = o->n_thread});
 }
 
-static void *fill(size_t bytes, bool half)
+/* All tensors of one layer lie in one mapping, on huge pages, as in a plan: both sides'. */
+static struct {
+    char *at;
+    size_t used, size;
+} pool = {.size = (size_t)12 << 30};
+
+static void *take(size_t bytes)
 {
     struct err e;
-    uint32_t *block = mem_new(bytes, 1, &e), state = 1;
-    if (!block)
+    if (!pool.at && !(pool.at = mem_map(pool.size, &e))) {
+        fprintf(stderr, "conv: %s\n", e.msg);
         exit(1);
+    }
+    void *block = pool.at + pool.used;
+    pool.used += (bytes + 63) / 64 * 64;
+    return pool.used <= pool.size ? block : (exit(1), NULL);
+}
+
+static void *fill(size_t bytes, bool half)
+{
+    uint32_t *block = take(bytes), state = 1;
     for (size_t i = 0; i < bytes / 4; i++) {
         state = state * 1664525 + 1013904223;
         float f = (float)(state >> 8) / 16777216.0f - 0.5f;
@@ -121,21 +137,18 @@ static void own_layer(const struct isa *isa, const struct wino_shape *s, int n_t
     struct wino_shape back = *s;
     back.c = s->k, back.k = s->c;
     size_t bytes = o.ops->scratch_grad(s, n_thread, n_thread);
-    size_t more[] = {o.ops->scratch_conv(s, n_thread), o.ops->scratch_conv(&back, n_thread)};
+    size_t more[] = {o.ops->scratch_conv(s, n_thread, true),
+                     o.ops->scratch_conv(&back, n_thread, true)};
     for (int i = 0; i < 2; i++)
         bytes = more[i] > bytes ? more[i] : bytes;
-    size_t packed = o.ops->packed_bytes(s), other = o.ops->packed_bytes(&back);
     o.x = fill(plane * (((size_t)s->c + V - 1) / V * V) * element, s->half);
     o.y = fill(plane * (((size_t)s->k + V - 1) / V * V) * element, s->half);
     o.w = fill((size_t)(s->k * s->c * 9) * 4, false);
     o.bias = fill((size_t)s->k * 4, false);
-    o.u = fill(packed > other ? packed : other, false);
     o.scratch = fill(bytes, false);
     for (o.pass = 0; o.pass < PASSES; o.pass++)
         seconds[o.pass] = median_s(own_run, &o);
-    void *all[] = {o.x, o.y, o.w, o.bias, o.u, o.scratch};
-    for (size_t i = 0; i < COUNT_OF(all); i++)
-        mem_free(all[i]);
+    pool.used = 0;
 }
 
 /* -- own, first layer: 8-bit pixels in, no gradient of them -- */
@@ -189,9 +202,7 @@ static void own_first_layer(const struct isa *isa, const struct wino_shape *s, i
     o.conv.scratch = fill(o.ops->scratch_bytes(&o.conv), false);
     for (o.pass = 0; o.pass < PASSES; o.pass += 2)
         seconds[o.pass] = median_s(own_first_run, &o);
-    void *all[] = {pixel, y, weight, bias, o.conv.scratch};
-    for (size_t i = 0; i < COUNT_OF(all); i++)
-        mem_free(all[i]);
+    pool.used = 0;
 }
 
 /* -- oneDNN -- */
@@ -247,8 +258,8 @@ static void bind(struct peer *p, dnnl_primitive_desc_t pd, dnnl_query_t query, i
     if (!md || md->ndims == 0)
         return;
     p->arg[p->n_arg].arg = arg;
-    ok(dnnl_memory_create(&p->arg[p->n_arg++].memory, md, p->engine, DNNL_MEMORY_ALLOCATE),
-       "memory");
+    void *data = fill(dnnl_memory_desc_get_size(md), true);
+    ok(dnnl_memory_create(&p->arg[p->n_arg++].memory, md, p->engine, data), "memory");
 }
 
 /* Seconds, or 0 when oneDNN has no such implementation. */
@@ -272,7 +283,8 @@ static double peer_layer(struct peer *p, const struct wino_shape *s, int pass,
         dnnl_dims_t b = {s->k};
         ok(dnnl_memory_desc_init_by_tag(&bd, 1, b, dnnl_f32, dnnl_x), "bias");
         p->arg[p->n_arg].arg = pass == 0 ? DNNL_ARG_BIAS : DNNL_ARG_DIFF_BIAS;
-        ok(dnnl_memory_create(&p->arg[p->n_arg++].memory, &bd, p->engine, DNNL_MEMORY_ALLOCATE),
+        ok(dnnl_memory_create(&p->arg[p->n_arg++].memory, &bd, p->engine,
+                              fill((size_t)s->k * 4, false)),
            "bias");
     }
     ok(dnnl_primitive_create(&p->primitive, pd), "primitive");
@@ -281,6 +293,7 @@ static double peer_layer(struct peer *p, const struct wino_shape *s, int pass,
     for (int i = 0; i < p->n_arg; i++)
         dnnl_memory_destroy(p->arg[i].memory);
     dnnl_primitive_desc_destroy(pd);
+    pool.used = 0;
     return seconds;
 }
 

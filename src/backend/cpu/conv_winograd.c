@@ -1,6 +1,6 @@
-/* conv2d by Winograd F(4x4,3x3): 3x3, stride 1, padding 1, on blocked activations. In training the
- * packed weights live in the scratch, made anew for each pass; else they are kept, and renewed when
- * the weights' version changes, with the batch norm that follows in them. */
+/* conv2d by Winograd F(4x4,3x3): 3x3, stride 1, padding 1, on blocked activations. In training each
+ * pass packs the weights; else they are kept packed, and renewed when the weights' version changes,
+ * with the batch norm that follows in them. */
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/tail.h"
 #include "backend/cpu/winograd.h"
@@ -57,14 +57,6 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Bytes of packed weights rounded to cache lines: what the scratch begins with in training. */
-static size_t packed_bytes(const struct group *g, enum pass pass)
-{
-    struct wino_shape s = shape_of(g, pass, g->max_n);
-    const struct winograd *p = g->state;
-    return (p->ops->packed_bytes(&s) + 63) / 64 * 64;
-}
-
 static bool keeps_packed(const struct group *g)
 {
     return !g->want_dw;
@@ -82,10 +74,10 @@ static bool plan(struct group *g, struct err *e)
         if (pass == PASS_BACKWARD && !(g->backward && g->want_dx[0]))
             continue;
         struct wino_shape t = shape_of(g, pass, g->max_n);
-        size_t packed = packed_bytes(g, pass), scratch = p->ops->scratch_conv(&t, g->n_thread);
-        if (keeps_packed(g) && !(p->packed[pass] = mem_new(packed, 1, e)))
+        if (keeps_packed(g) && !(p->packed[pass] = mem_new(p->ops->packed_bytes(&t), 1, e)))
             return false;
-        g->scratch_bytes = larger(g->scratch_bytes, scratch + (keeps_packed(g) ? 0 : packed));
+        g->scratch_bytes = larger(g->scratch_bytes,
+                                  p->ops->scratch_conv(&t, g->n_thread, !keeps_packed(g)));
     }
     if (p->tail.norm) {
         if (!(p->bias = mem_new((size_t)s.k, sizeof(float), e)))
@@ -100,7 +92,7 @@ static bool plan(struct group *g, struct err *e)
 }
 
 /* A batch norm's weights are folded in the scratch, which is free until the convolution begins. */
-static void pack(struct group *g, enum pass pass, void *u)
+static void pack(struct group *g, enum pass pass)
 {
     struct winograd *p = g->state;
     struct wino_shape s = shape_of(g, pass, g->n);
@@ -109,7 +101,7 @@ static void pack(struct group *g, enum pass pass, void *u)
         weights = g->scratch;
         tail_fold(g, &p->tail, g->scratch, p->bias);
     }
-    p->ops->pack(&s, weights, pass == PASS_BACKWARD, u, g->n_thread);
+    p->ops->pack(&s, weights, pass == PASS_BACKWARD, p->packed[pass], g->n_thread);
     p->valid[pass] = true;
     p->version[pass] = g->version;
 }
@@ -119,12 +111,15 @@ static void convolve(struct group *g, enum pass pass)
     struct winograd *p = g->state;
     struct wino_shape s = shape_of(g, pass, g->n);
     bool back = pass == PASS_BACKWARD;
-    void *u = keeps_packed(g) ? p->packed[pass] : g->scratch;
-    char *scratch = keeps_packed(g) ? g->scratch : (char *)g->scratch + packed_bytes(g, pass);
-    if (!keeps_packed(g) || !p->valid[pass] || p->version[pass] != g->version)
-        pack(g, pass, u);
-    struct wino_conv a = {
-        .shape = s, .u = u, .kind = p->tail.kind, .scratch = scratch, .n_thread = g->n_thread};
+    if (keeps_packed(g) && (!p->valid[pass] || p->version[pass] != g->version))
+        pack(g, pass);
+    struct wino_conv a = {.shape = s,
+                          .u = p->packed[pass],
+                          .w = g->weight[0].value,
+                          .transposed = back,
+                          .kind = p->tail.kind,
+                          .scratch = g->scratch,
+                          .n_thread = g->n_thread};
     a.x = back ? g->out->grad : g->in[0]->data;
     a.y = back ? g->in[0]->grad : g->out->data;
     a.more = p->tail.more ? p->tail.more->data : NULL;

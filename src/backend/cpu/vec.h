@@ -42,6 +42,30 @@ static inline void vstoreu(float *p, vec v)
 {
     *(vec_any *)p = v;
 }
+/* The first n of V (all, where n is more) anywhere in memory; loaded, the rest are zeros. */
+static inline vec vload_some(const float *p, int n)
+{
+#if defined(ISA_avx512) || defined(ISA_avx512bf16)
+    return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << (n < V ? n : V)) - 1), p);
+#else
+    float some[V] = {0};
+    if (n >= V)
+        return vloadu(p);
+    memcpy(some, p, (size_t)(n > 0 ? n : 0) * sizeof(float));
+    return vloadu(some);
+#endif
+}
+static inline void vstore_some(float *p, vec v, int n)
+{
+#if defined(ISA_avx512) || defined(ISA_avx512bf16)
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << (n < V ? n : V)) - 1), (__m512)v);
+#else
+    if (n >= V)
+        vstoreu(p, v);
+    else
+        memcpy(p, &v, (size_t)(n > 0 ? n : 0) * sizeof(float));
+#endif
+}
 static inline vec vset(float x)
 {
     return x - (vec){0}; /* folds: x - 0 is x, where x + 0 is not for -0 */

@@ -18,12 +18,14 @@ struct wino_shape {
     bool half;
 };
 
-/* y = f(x * u + bias + more). For dX = dY * W, c and k are swapped and the weights packed with `transposed`. */
+/* y = f(x * w + bias + more). For dX = dY * W, c and k are swapped and the weights `transposed`. */
 struct wino_conv {
     struct wino_shape shape;
     const void *x;        /* (n, c, h, w) blocked */
     void *y;              /* (n, k, h, w) blocked, channels past k written as zeros */
-    const void *u;        /* packed weights */
+    const void *u;        /* packed weights, or NULL: packed from w, on the threads that use them */
+    const float *w;       /* as in pack() */
+    bool transposed;
     const float *bias;    /* (k), or NULL */
     const void *more;     /* like y, or NULL */
     enum activation kind; /* of f: identity, relu or silu */
@@ -45,7 +47,8 @@ struct wino_ops {
     /* w is (k, c, 3, 3), or with transposed (c, k, 3, 3), turned by 180 degrees: backward data. */
     void (*pack)(const struct wino_shape *s, const float *w, bool transposed, void *u,
                  int n_thread);
-    size_t (*scratch_conv)(const struct wino_shape *s, int n_thread);
+    /* packs: room for packed weights too */
+    size_t (*scratch_conv)(const struct wino_shape *s, int n_thread, bool packs);
     void (*conv)(const struct wino_conv *a);
     size_t (*scratch_grad)(const struct wino_shape *s, int n_thread, int n_shard);
     void (*grad)(const struct wino_grad *a);

@@ -1,28 +1,19 @@
 /* Included by product_f32.c and product_bf16.c, which say what a unit is: 32 bits that hold one number or
  * two. Blocks of a and b are packed; a tile of c, ROWS by two vectors, is summed in registers along
  * DEPTH units of k. As in wino_gemm.h, every loop over the sums is unrolled. */
+#include "backend/cpu/kernel/transpose.h"
+
 #include <stddef.h>
 
 enum { ROWS = V == 16 ? 14 : 6, DEPTH = PRODUCT_DEPTH, PANEL = 2 * V };
 _Static_assert(PRODUCT_ROWS % ROWS == 0 && PRODUCT_PANEL % PANEL == 0,
                "blocks hold whole tiles");
 
-/* V floats, of which the first n are real and the others zero. */
-ALWAYS vec load_lanes(const float *x, int n)
-{
-    float some[V] = {0};
-    if (n >= V)
-        return vloadu(x);
-    if (n > 0)
-        memcpy(some, x, (size_t)n * sizeof(float));
-    return vloadu(some);
-}
-
 /* The units of V lanes at k, of which `n` are real; rows along k lie ld apart, `left` of them. */
 ALWAYS vecu units_across(const float *x, int ld, int left, int n)
 {
-    return pack_across(load_lanes(x, n),
-                       UNIT > 1 && left > 1 ? load_lanes(x + ld, n) : vset(0));
+    return pack_across(vload_some(x, n),
+                       UNIT > 1 && left > 1 ? vload_some(x + ld, n) : vset(0));
 }
 
 /* Rows i .. of a from k on, `deep` numbers: (rows, DEPTH), or of a transposed matrix groups of ROWS by
@@ -46,21 +37,6 @@ static void pack_a(const struct product *p, int rows, size_t i, int k, int deep,
             /* Lanes past ROWS are written over by what follows. */
             memcpy(to + r * DEPTH + u * ROWS, &lanes, sizeof(lanes));
         }
-}
-
-/* V rows of V units into columns: log2 V times, what was half of the rows apart comes together. */
-ALWAYS void transpose(vecu m[V])
-{
-#pragma GCC unroll 4
-    for (int step = 1; step < V; step *= 2) {
-        vecu mixed[V];
-#pragma GCC unroll 8
-        for (int r = 0; r < V / 2; r++) {
-            mixed[2 * r] = vmix_low(m[r], m[r + V / 2]);
-            mixed[2 * r + 1] = vmix_high(m[r], m[r + V / 2]);
-        }
-        memcpy(m, mixed, sizeof(mixed));
-    }
 }
 
 /* V columns of b, of which n are real, from the rows of its transpose. */

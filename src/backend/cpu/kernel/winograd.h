@@ -8,7 +8,10 @@
 size_t ISA_NAME(wino_packed_bytes)(const struct wino_shape *s);
 void ISA_NAME(wino_pack)(const struct wino_shape *s, const float *w, bool transposed, void *u,
                          int n_thread);
-size_t ISA_NAME(wino_scratch_conv)(const struct wino_shape *s, int n_thread);
+/* Panels (of two vectors of output channels) first .. end - 1 to u, whose points are `panels` apart. */
+void ISA_NAME(wino_pack_panels)(const struct wino_shape *s, const float *w, bool transposed,
+                                int first, int end, float *u, int panels);
+size_t ISA_NAME(wino_scratch_conv)(const struct wino_shape *s, int n_thread, bool packs);
 void ISA_NAME(wino_conv)(const struct wino_conv *a);
 size_t ISA_NAME(wino_scratch_grad)(const struct wino_shape *s, int n_thread, int n_shard);
 void ISA_NAME(wino_grad)(const struct wino_grad *a);

@@ -1,7 +1,10 @@
-/* Winograd forward, and backward data, which is the same with other weights. In: blocked x, packed
- * weights; out: blocked y. A block of tiles is transformed into V (36 points), 36 small matrix
- * products give M for a chunk of output channels, and M is transformed into y; V and M are the
- * thread's own scratch. Blocks of tiles are shared out evenly among the threads. */
+/* Winograd forward, and backward data, which is the same with other weights. In: blocked x, weights; out:
+ * blocked y. A block of tiles is transformed into V (36 points), 36 small matrix products give M for a
+ * chunk of output channels, and M is transformed into y.
+ *
+ * Threads share out the blocks of tiles, V and M being their own. Where weights are many and tiles few
+ * they share out the output channels: all of V is made first, together, and each thread packs and
+ * multiplies its own part of the weights, chunk by chunk, while it is near. */
 #include "backend/cpu/kernel/wino_gemm.h"
 #include "backend/cpu/kernel/wino_tile.h"
 #include "backend/cpu/kernel/winograd.h"
@@ -10,30 +13,42 @@
 enum {
     BLOCK_TILES = 56,
     NEAR_BYTES = 256 << 10, /* what L2 holds beside a block's products */
+    OWN_BYTES = 640 << 10,  /* packed by each thread for itself: lines cross between cores slowly */
+    ALL_BYTES = 6 << 20,    /* V of all tiles, read again for each chunk */
     CHUNK_VECTORS = 4,      /* vectors of output channels a chunk, even */
+    CHANNEL_CHUNK = 2,      /* the same where threads share out channels */
 };
 
 /* What every thread needs; sizes in floats. */
 struct job {
     const struct wino_conv *a;
     struct tiling tiling;
-    int n_tile, n_block, c_blocks, k_blocks;
-    size_t v_step, m_step, per_thread;
-    bool u_near; /* packed weights stay in L2 */
+    int n_tile, n_block, c_blocks, k_blocks, panels;
+    size_t v_step, m_step, v_size, m_size, panel;
+    bool u_near;      /* packed weights stay in L2 */
+    bool own_u;       /* each thread packs all of them */
+    bool by_channels; /* threads share out output channels */
 };
 
-/* The scratch's size does not depend on how many tiles a smaller batch puts into a block. */
 static struct job job_of(const struct wino_shape *s, int n_thread)
 {
     struct job j = {.tiling = tiling_of(s)};
     j.n_tile = s->n * j.tiling.rows * j.tiling.columns;
     j.c_blocks = blocks_of(s->c, V);
     j.k_blocks = blocks_of(s->k, V);
-    j.n_block = blocks_of(blocks_of(j.n_tile, BLOCK_TILES), n_thread) * n_thread;
+    j.panels = blocks_of(s->k, PANEL);
+    j.panel = (size_t)s->c * PANEL;
     j.u_near = (size_t)s->c * (size_t)s->k * POINTS * sizeof(float) <= NEAR_BYTES;
+    j.own_u = ISA_NAME(wino_packed_bytes)(s) <= OWN_BYTES;
+    size_t all = (size_t)j.n_tile * (size_t)s->c * POINTS * sizeof(float);
+    j.by_channels = !j.own_u && 2 * j.n_tile <= s->k && all <= ALL_BYTES && 2 * n_thread <= j.panels;
+    j.n_block = blocks_of(j.n_tile, BLOCK_TILES);
+    if (!j.by_channels)
+        j.n_block = blocks_of(j.n_block, n_thread) * n_thread;
     j.v_step = (size_t)j.c_blocks * BLOCK_TILES * V + LINE;
     j.m_step = (size_t)min_of(j.k_blocks, CHUNK_VECTORS) * BLOCK_TILES * V + LINE;
-    j.per_thread = POINTS * (j.v_step + j.m_step);
+    j.v_size = POINTS * j.v_step;
+    j.m_size = POINTS * j.m_step;
     return j;
 }
 
@@ -107,16 +122,21 @@ static void multiply_panel(const struct job *j, const float *v, const float *u, 
     }
 }
 
-/* M of k_count vectors of output channels from k_first (even) on. */
-static void multiply(const struct job *j, int k_first, int k_count, int n_tile, const float *v,
-                     float *m, struct fetches *f)
+/* Packed weights: `panels` panels a point, of which the first to be read is `at`. */
+struct packed {
+    const float *at;
+    int panels;
+};
+
+/* M of k_count vectors of output channels. */
+static void multiply(const struct job *j, struct packed u, int k_count, int n_tile,
+                     const float *v, float *m, struct fetches *f)
 {
-    size_t panels = (size_t)blocks_of(j->k_blocks, 2), panel = (size_t)j->a->shape.c * PANEL;
-    const float *u = (const float *)j->a->u + (size_t)k_first / 2 * panel;
-    for (size_t p = 0; p < POINTS; p++, v += j->v_step, m += j->m_step)
+    size_t point = (size_t)u.panels * j->panel;
+    for (size_t p = 0; p < POINTS; p++, v += j->v_step, m += j->m_step, u.at += point)
         for (int k = 0; k < k_count; k += 2) {
-            const float *at = u + (p * panels + (size_t)k / 2) * panel;
-            const float *next = k + 2 < k_count ? at + panel : u + (p + 1) * panels * panel;
+            const float *at = u.at + (size_t)(k / 2) * j->panel;
+            const float *next = k + 2 < k_count ? at + j->panel : u.at + point;
             multiply_panel(j, v, at, min_of(2, k_count - k), n_tile,
                            m + (size_t)(k * n_tile) * V, next, f);
         }
@@ -162,47 +182,137 @@ static struct fetch fetch_of(const struct job *j, const void *data, int blocks, 
     return f;
 }
 
-static void work(void *ctx, int thread, int n_thread)
+/* The tiles of a block: first .. first + count - 1. */
+struct range {
+    int first, count;
+};
+static struct range tiles_of(const struct job *j, int block, int block_end)
 {
-    const struct job *j = ctx;
-    int lo, hi;
-    parallel_range(j->n_block, thread, n_thread, &lo, &hi);
-    float *v = (float *)j->a->scratch + (size_t)thread * j->per_thread;
-    float *m = v + POINTS * j->v_step;
-    for (int block = lo; block < hi; block++) {
-        int first, end, next_end = 0;
-        parallel_range(j->n_tile, block, j->n_block, &first, &end);
-        if (block + 1 < hi)
-            parallel_range(j->n_tile, block + 1, j->n_block, &end, &next_end);
-        int n_tile = end - first, calls = POINTS * groups_of(n_tile);
-        if (n_tile == 0)
-            continue;
-        (j->a->shape.half ? transform_in_half : transform_in_full)(j, first, n_tile, v);
-        struct fetches f = {.in = fetch_of(j, j->a->x, j->c_blocks, end, next_end - end)};
-        f.in.below = 1;
-        f.in.block_end = next_end > end ? j->c_blocks : 0;
-        f.in_pace = fetch_pace(&f.in, calls * blocks_of(j->k_blocks, 2));
-        for (int k = 0; k < j->k_blocks; k += CHUNK_VECTORS) {
-            int count = min_of(CHUNK_VECTORS, j->k_blocks - k);
-            f.out = fetch_of(j, j->a->y, j->k_blocks, first, n_tile);
-            f.out.block = k;
-            f.out.block_end = k + count;
-            f.out_pace = fetch_pace(&f.out, calls * blocks_of(count, 2));
-            multiply(j, k, count, n_tile, v, m, &f);
-            (j->a->shape.half ? transform_out_half : transform_out_full)(j, k, count, first,
-                                                                         n_tile, m);
-        }
+    int lo = 0, hi = 0;
+    if (block < block_end)
+        parallel_range(j->n_tile, block, j->n_block, &lo, &hi);
+    return (struct range){lo, hi - lo};
+}
+
+static void transform_block(const struct job *j, struct range tiles, float *v)
+{
+    (j->a->shape.half ? transform_in_half : transform_in_full)(j, tiles.first, tiles.count, v);
+}
+
+/* y of a block's tiles and `count` vectors of output channels from k on, whose weights are u. */
+static void finish_chunk(const struct job *j, struct range tiles, int k, int count,
+                         struct packed u, const float *v, float *m, struct fetches *f)
+{
+    f->out = fetch_of(j, j->a->y, j->k_blocks, tiles.first, tiles.count);
+    f->out.block = k;
+    f->out.block_end = k + count;
+    f->out_pace = fetch_pace(&f->out, POINTS * groups_of(tiles.count) * blocks_of(count, 2));
+    multiply(j, u, count, tiles.count, v, m, f);
+    (j->a->shape.half ? transform_out_half : transform_out_full)(j, k, count, tiles.first,
+                                                                 tiles.count, m);
+}
+
+/* -- threads share out tiles: the scratch is a V and an M for each, then packed weights -- */
+
+/* While one block is multiplied, the next one's x comes nearer. */
+static void tiles_block(const struct job *j, int block, int block_end, const float *u, float *v)
+{
+    struct range tiles = tiles_of(j, block, block_end);
+    struct range next = tiles_of(j, block + 1, block_end);
+    if (tiles.count == 0)
+        return;
+    transform_block(j, tiles, v);
+    struct fetches f = {.in = fetch_of(j, j->a->x, j->c_blocks, next.first, next.count)};
+    f.in.below = 1;
+    f.in.block_end = next.count > 0 ? j->c_blocks : 0;
+    f.in_pace = fetch_pace(&f.in, POINTS * groups_of(tiles.count) * j->panels);
+    for (int k = 0; k < j->k_blocks; k += CHUNK_VECTORS) {
+        struct packed at = {u + (size_t)(k / 2) * j->panel, j->panels};
+        finish_chunk(j, tiles, k, min_of(CHUNK_VECTORS, j->k_blocks - k), at, v, v + j->v_size,
+                     &f);
     }
 }
 
-size_t ISA_NAME(wino_scratch_conv)(const struct wino_shape *s, int n_thread)
+static const float *pack_tiles(const struct job *j, int thread, int n_thread)
 {
-    return job_of(s, n_thread).per_thread * (size_t)n_thread * sizeof(float);
+    const struct wino_conv *a = j->a;
+    int lo = 0, hi = j->panels;
+    float *u = (float *)a->scratch + (size_t)n_thread * (j->v_size + j->m_size);
+    if (j->own_u)
+        u += (size_t)thread * POINTS * (size_t)j->panels * j->panel;
+    else
+        parallel_range(j->panels, thread, n_thread, &lo, &hi);
+    ISA_NAME(wino_pack_panels)(&a->shape, a->w, a->transposed, lo, hi,
+                               u + (size_t)lo * j->panel, j->panels);
+    if (!j->own_u)
+        parallel_barrier();
+    return u;
+}
+
+static void work_tiles(void *ctx, int thread, int n_thread)
+{
+    const struct job *j = ctx;
+    const float *u = j->a->u ? j->a->u : pack_tiles(j, thread, n_thread);
+    float *v = (float *)j->a->scratch + (size_t)thread * (j->v_size + j->m_size);
+    int lo, hi;
+    parallel_range(j->n_block, thread, n_thread, &lo, &hi);
+    for (int block = lo; block < hi; block++)
+        tiles_block(j, block, hi, u, v);
+}
+
+/* -- threads share out channels: the scratch is V of all blocks, then an M and a chunk's packed weights
+ * for each -- */
+
+static size_t channels_part(const struct job *j)
+{
+    return j->m_size + POINTS * (CHANNEL_CHUNK / 2) * j->panel;
+}
+
+static struct packed pack_chunk(const struct job *j, int panel, int end, float *u)
+{
+    const struct wino_conv *a = j->a;
+    if (a->u)
+        return (struct packed){(const float *)a->u + (size_t)panel * j->panel, j->panels};
+    ISA_NAME(wino_pack_panels)(&a->shape, a->w, a->transposed, panel, end, u, end - panel);
+    return (struct packed){u, end - panel};
+}
+
+static void work_channels(void *ctx, int thread, int n_thread)
+{
+    const struct job *j = ctx;
+    float *v = j->a->scratch, *m = v + (size_t)j->n_block * j->v_size;
+    m += (size_t)thread * channels_part(j);
+    int lo, hi;
+    parallel_range(j->n_block, thread, n_thread, &lo, &hi);
+    for (int block = lo; block < hi; block++)
+        transform_block(j, tiles_of(j, block, hi), v + (size_t)block * j->v_size);
+    parallel_barrier();
+    parallel_range(j->panels, thread, n_thread, &lo, &hi);
+    for (int panel = lo; panel < hi; panel += CHANNEL_CHUNK / 2) {
+        int end = min_of(panel + CHANNEL_CHUNK / 2, hi), k = 2 * panel;
+        struct packed u = pack_chunk(j, panel, end, m + j->m_size);
+        for (int block = 0; block < j->n_block; block++)
+            finish_chunk(j, tiles_of(j, block, j->n_block), k, min_of(2 * end, j->k_blocks) - k,
+                         u, v + (size_t)block * j->v_size, m, &(struct fetches){.in_pace = 0});
+    }
+}
+
+/* Enough for a smaller batch too, whose threads may share out channels where this one's do not. */
+size_t ISA_NAME(wino_scratch_conv)(const struct wino_shape *s, int n_thread, bool packs)
+{
+    struct job j = job_of(s, n_thread);
+    size_t threads = (size_t)n_thread, u = j.own_u ? threads : 1;
+    size_t tiles = threads * (j.v_size + j.m_size);
+    if (packs)
+        tiles += u * POINTS * (size_t)j.panels * j.panel;
+    int blocks = blocks_of(min_of(j.n_tile, s->k / 2), BLOCK_TILES);
+    size_t channels = (size_t)blocks * j.v_size + threads * channels_part(&j);
+    return (tiles > channels ? tiles : channels) * sizeof(float);
 }
 
 void ISA_NAME(wino_conv)(const struct wino_conv *a)
 {
     struct job j = job_of(&a->shape, a->n_thread);
     j.a = a;
-    parallel_region(a->n_thread, work, &j);
+    parallel_region(a->n_thread, j.by_channels ? work_channels : work_tiles, &j);
 }

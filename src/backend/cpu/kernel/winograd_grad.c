@@ -3,6 +3,7 @@
  * transformed into V and Z (36 points), 36 matrix products over the tiles add to dU, and dU goes back
  * to 3 x 3 taps at the shard's end. Each task owns its sums; a fixed tree adds the shards. */
 #include "backend/cpu/kernel/shards.h"
+#include "backend/cpu/kernel/transpose.h"
 #include "backend/cpu/kernel/wino_gemm.h"
 #include "backend/cpu/kernel/wino_tile.h"
 #include "backend/cpu/kernel/winograd.h"
@@ -213,9 +214,7 @@ static void collect(void *ctx, int task, int thread)
     for (size_t i = 0; i < row; i += V) {
         size_t n = row - i < V ? row - i : V;
         shards_sum(taps + i * V, j->partial, j->a->n_shard, n * V);
-        for (int k = 0; k < n_k; k++)
-            for (size_t t = 0; t < n; t++)
-                j->a->dw[(size_t)(k0 + k) * row + i + t] = taps[(i + t) * V + (size_t)k];
+        rows_of(taps + i * V, (int)n, j->a->dw + (size_t)k0 * row + i, row, n_k);
     }
     if (!j->a->db)
         return;

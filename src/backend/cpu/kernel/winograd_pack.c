@@ -1,5 +1,6 @@
 /* The weights' way to the 36 points: u = G w G^T, packed as the matrix products read it,
  * (points, ceil(K/2V), C, 2V). */
+#include "backend/cpu/kernel/transpose.h"
 #include "backend/cpu/kernel/wino_gemm.h"
 #include "backend/cpu/kernel/wino_tile.h"
 #include "backend/cpu/kernel/winograd.h"
@@ -11,29 +12,24 @@ struct job {
     const struct wino_shape *s;
     const float *w;
     bool transposed;
-    float *u;
+    void *u; /* of all panels */
 };
 
 /* taps[c][tap][V outputs] of up to V channels in by V out; zeros past the last. */
 static void gather(const struct job *j, int c0, int k0, float *taps)
 {
     int n_c = min_of(V, j->s->c - c0), n_k = min_of(V, j->s->k - k0);
-    if (n_k < V)
-        memset(taps, 0, sizeof(float) * V * TAPS * V);
+    size_t row = (size_t)(j->transposed ? j->s->k : j->s->c) * TAPS;
     if (!j->transposed) {
-        for (int k = 0; k < n_k; k++) {
-            const float *w = j->w + ((size_t)(k0 + k) * (size_t)j->s->c + (size_t)c0) * TAPS;
-            for (int i = 0; i < n_c * TAPS; i++)
-                taps[i * V + k] = w[i];
-        }
+        const float *w = j->w + (size_t)k0 * row + (size_t)c0 * TAPS;
+        for (int i = 0; i < n_c * TAPS; i += V)
+            columns_of(w + i, row, n_k, min_of(V, n_c * TAPS - i), taps + i * V, V);
         return;
     }
-    for (int c = 0; c < n_c; c++) {
-        const float *w = j->w + ((size_t)(c0 + c) * (size_t)j->s->k + (size_t)k0) * TAPS;
-        for (int k = 0; k < n_k; k++)
-            for (int i = 0; i < TAPS; i++)
-                taps[(c * TAPS + TAPS - 1 - i) * V + k] = w[k * TAPS + i];
-    }
+    const float *w = j->w + (size_t)c0 * row + (size_t)k0 * TAPS;
+    for (int c = 0; c < n_c; c++, w += row, taps += TAPS * V)
+        for (int i = 0; i < TAPS; i += V) /* the last tap first */
+            columns_of(w + i, TAPS, n_k, min_of(V, TAPS - i), taps + (TAPS - 1 - i) * V, -V);
 }
 
 static void transform(const float *taps, float *u, size_t step)
@@ -55,18 +51,24 @@ static void transform(const float *taps, float *u, size_t step)
     }
 }
 
-static void pack_block(void *ctx, int task, int thread)
+/* V input channels from c0 on, V outputs from k0 on. */
+static void pack_block(const struct job *j, int c0, int k0, float *u, size_t step)
 {
-    const struct job *j = ctx;
-    (void)thread;
     _Alignas(64) float taps[V * TAPS * V];
-    int c_blocks = blocks_of(j->s->c, V), k = task / c_blocks, c0 = task % c_blocks * V;
-    size_t panel = (size_t)j->s->c * PANEL;
-    size_t step = (size_t)blocks_of(j->s->k, PANEL) * panel;
-    gather(j, c0, k * V, taps);
-    float *u = j->u + (size_t)(k / 2) * panel + (size_t)c0 * PANEL + (size_t)(k % 2) * V;
-    for (int c = 0; c < V && c0 + c < j->s->c; c++)
-        transform(taps + c * TAPS * V, u + (size_t)c * PANEL, step);
+    gather(j, c0, k0, taps);
+    for (int c = 0; c < V && c0 + c < j->s->c; c++, u += PANEL)
+        transform(taps + c * TAPS * V, u, step);
+}
+
+void ISA_NAME(wino_pack_panels)(const struct wino_shape *s, const float *w, bool transposed,
+                                int first, int end, float *u, int panels)
+{
+    struct job j = {.s = s, .w = w, .transposed = transposed};
+    size_t step = (size_t)panels * (size_t)s->c * PANEL;
+    for (int p = first; p < end; p++, u += (size_t)s->c * PANEL)
+        for (int c = 0; c < s->c; c += V)
+            for (int k = p * PANEL; k < min_of((p + 1) * PANEL, s->k); k += V)
+                pack_block(&j, c, k, u + c * PANEL + k % PANEL, step);
 }
 
 size_t ISA_NAME(wino_packed_bytes)(const struct wino_shape *s)
@@ -74,9 +76,18 @@ size_t ISA_NAME(wino_packed_bytes)(const struct wino_shape *s)
     return sizeof(float) * POINTS * (size_t)blocks_of(s->k, PANEL) * (size_t)s->c * PANEL;
 }
 
+static void pack_part(void *ctx, int thread, int n_thread)
+{
+    const struct job *j = ctx;
+    int panels = blocks_of(j->s->k, PANEL), lo, hi;
+    parallel_range(panels, thread, n_thread, &lo, &hi);
+    ISA_NAME(wino_pack_panels)(j->s, j->w, j->transposed, lo, hi,
+                               (float *)j->u + (size_t)lo * (size_t)j->s->c * PANEL, panels);
+}
+
 void ISA_NAME(wino_pack)(const struct wino_shape *s, const float *w, bool transposed, void *u,
                          int n_thread)
 {
     struct job j = {s, w, transposed, u};
-    parallel_for(n_thread, blocks_of(s->k, V) * blocks_of(s->c, V), pack_block, &j);
+    parallel_region(n_thread, pack_part, &j);
 }
