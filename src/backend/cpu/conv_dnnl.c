@@ -6,6 +6,7 @@
  * The primitives are made for the plan's largest batch. In a smaller one the pictures that are
  * missing are computed too, and set to zero where sums would see them. The gradient of weights is
  * made and run on as many threads as there are shards: its bits depend on that number alone. */
+#include "backend/cpu/blocks.h"
 #include "backend/cpu/depthwise.h"
 #include "backend/cpu/dnnl.h"
 #include "backend/cpu/isa.h"
@@ -20,8 +21,9 @@ enum way { WAY_FORWARD, WAY_DATA, WAY_WEIGHTS, WAY_COUNT };
 struct conv {
     struct dnnl_context context;
     struct dnnl_op op[WAY_COUNT];
-    struct dnnl_op
-        pack[WAY_COUNT]; /* weights into the op's layout; of WAY_WEIGHTS, out of it */
+    /* Weights into the op's layout; of WAY_WEIGHTS, out of it: blocks, or a reorder. */
+    struct blocks blocks[WAY_COUNT];
+    struct dnnl_op reorder[WAY_COUNT];
     void *packed[2];     /* kept weights: forward, data; NULL in training */
     uint64_t version[2];
     bool valid[2];
@@ -186,9 +188,11 @@ static bool describe_forward(struct conv *c, struct descs *d, struct err *e)
 }
 
 /* The op and its pack, from a description that is consumed. */
-static bool open_way(struct conv *c, enum way way, const struct descs *d,
+static bool open_way(struct group *g, enum way way, const struct descs *d,
                      dnnl_primitive_desc_t pd, struct err *e)
 {
+    struct conv *c = g->state;
+    const struct conv2d_param p = param_of(g);
     static const int args[WAY_COUNT][3] = {
         {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST},
         {DNNL_ARG_DIFF_DST, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_SRC},
@@ -208,7 +212,12 @@ static bool open_way(struct conv *c, enum way way, const struct descs *d,
                     &desc, e))
         return false;
     md_ref canonical = md_of(&d->weights);
-    return dnnl_op_open_reorder(&c->pack[way], &c->context,
+    if (p.kernel_h == 1 && p.kernel_w == 1 && or_one(p.groups) == 1)
+        c->blocks[way] =
+            blocks_of_weights(g->backend->isa, p.out, g->in[0]->shape.dim[1], desc);
+    if (c->blocks[way].order)
+        return true;
+    return dnnl_op_open_reorder(&c->reorder[way], &c->context,
                                 way == WAY_WEIGHTS ? desc : canonical,
                                 way == WAY_WEIGHTS ? canonical : desc, e);
 }
@@ -218,12 +227,12 @@ static bool open_ways(struct group *g, struct descs *d, struct err *e)
     struct conv *c = g->state;
     dnnl_engine_t engine = c->context.engine;
     dnnl_primitive_desc_t pd;
-    if (!describe_forward(c, d, e) || !open_way(c, WAY_FORWARD, d, d->forward, e))
+    if (!describe_forward(c, d, e) || !open_way(g, WAY_FORWARD, d, d->forward, e))
         return false;
     if (g->backward && g->want_dx[0] &&
         (!dnnl_ok(conv_data_desc(&pd, engine, &d->conv, c->context.attr, d->forward),
                   "convolution's gradient of data", e) ||
-         !open_way(c, WAY_DATA, d, pd, e)))
+         !open_way(g, WAY_DATA, d, pd, e)))
         return false;
     if (!g->backward || !g->want_dw || c->own_gradient)
         return true;
@@ -231,7 +240,7 @@ static bool open_ways(struct group *g, struct descs *d, struct err *e)
     dnnl_use_threads(g->n_shard);
     bool ok = dnnl_ok(conv_weights_desc(&pd, engine, &d->conv, c->context.attr, d->forward),
                       "convolution's gradient of weights", e) &&
-              open_way(c, WAY_WEIGHTS, d, pd, e);
+              open_way(g, WAY_WEIGHTS, d, pd, e);
     dnnl_use_threads(g->n_thread);
     return ok;
 }
@@ -274,7 +283,7 @@ static bool plan_memory(struct group *g, struct err *e)
         if (kept && !(c->packed[way] = mem_new(packed_bytes(c, way), 1, e)))
             return false;
         size_t pad = larger(dnnl_op_bytes(&c->op[way], DNNL_ARG_SCRATCHPAD),
-                            dnnl_op_bytes(&c->pack[way], DNNL_ARG_SCRATCHPAD));
+                            dnnl_op_bytes(&c->reorder[way], DNNL_ARG_SCRATCHPAD));
         size_t bytes = (kept ? 0 : packed_bytes(c, way)) + folded_bytes(g) + pad;
         g->scratch_bytes = larger(g->scratch_bytes, bytes);
     }
@@ -299,9 +308,14 @@ static bool conv_plan(struct group *g, struct err *e)
 static bool pack(struct group *g, enum way way, void *from, void *to, void *pad, struct err *e)
 {
     struct conv *c = g->state;
-    struct dnnl_op *op = &c->pack[way];
-    return dnnl_op_bind(op, DNNL_ARG_FROM, from, e) && dnnl_op_bind(op, DNNL_ARG_TO, to, e) &&
-           dnnl_op_bind(op, DNNL_ARG_SCRATCHPAD, pad, e) && dnnl_op_run(op, &c->context, e);
+    struct dnnl_op *op = &c->reorder[way];
+    if (c->blocks[way].order && way == WAY_WEIGHTS)
+        blocks_unpack(&c->blocks[way], from, to, g->n_thread);
+    else if (c->blocks[way].order)
+        blocks_pack(&c->blocks[way], from, to, g->n_thread);
+    return c->blocks[way].order ||
+           (dnnl_op_bind(op, DNNL_ARG_FROM, from, e) && dnnl_op_bind(op, DNNL_ARG_TO, to, e) &&
+            dnnl_op_bind(op, DNNL_ARG_SCRATCHPAD, pad, e) && dnnl_op_run(op, &c->context, e));
 }
 
 /* The weights for a way, from the canonical ones, into its layout; pad: scratch beside it. */
@@ -385,7 +399,7 @@ static void conv_drop(struct group *g)
     struct conv *c = g->state;
     for (enum way way = WAY_FORWARD; way < WAY_COUNT; way++) {
         dnnl_op_close(&c->op[way]);
-        dnnl_op_close(&c->pack[way]);
+        dnnl_op_close(&c->reorder[way]);
     }
     mem_free(c->packed[0]);
     mem_free(c->packed[1]);

@@ -231,5 +231,13 @@ ALWAYS void vstore_bf16u(uint16_t *p, vec v)
     vstore_bf16((uint16_t *)&h, v);
     *(vechalf_any *)p = (vechalf_any)h;
 }
+/* Two in a lane's 32 bits, the first below. */
+ALWAYS vecu vpair_bf16(vec first, vec second)
+{
+    vechalf a, b;
+    vstore_bf16((uint16_t *)&a, first);
+    vstore_bf16((uint16_t *)&b, second);
+    return __builtin_convertvector(a, vecu) | __builtin_convertvector(b, vecu) << 16;
+}
 
 #endif

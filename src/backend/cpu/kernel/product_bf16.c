@@ -26,8 +26,7 @@ ALWAYS void pack_along(uint32_t *unit, const float *x, int n)
 /* The units of V rows or columns: x holds their numbers at one k, `next` those at the k behind. */
 ALWAYS vecu pack_across(vec x, vec next)
 {
-    return __builtin_convertvector(halve(x), vecu) | __builtin_convertvector(halve(next), vecu)
-                                                         << 16;
+    return vpair_bf16(x, next);
 }
 
 ALWAYS vec multiply_add(vecu a, vecu b, vec sum)
