@@ -8,6 +8,7 @@
 
 #include "backend/cpu/vec.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum {
@@ -72,10 +73,10 @@ static FORCE_INLINE void gemm_any(int rows, int width, const float *v, const flo
 #undef ROWS
 }
 
-/* du[c][two vectors of K] += sum over tiles of v[tile][c] * z[tile][..] for GRAD_ROWS channels;
- * the second vector of K lies z_block floats after the first. */
+/* du[c][two vectors of K] = or, if there is more, += the sum over tiles of v[tile][c] * z[tile][..] for
+ * GRAD_ROWS channels; the second vector of K lies z_block floats after the first. */
 static FORCE_INLINE void grad_rows(int width, const float *v, const float *z, size_t z_block,
-                                   int n_tile, float *du)
+                                   int n_tile, bool more, float *du)
 {
     vec acc[GRAD_ROWS][2];
 #pragma GCC unroll 16
@@ -94,10 +95,10 @@ static FORCE_INLINE void grad_rows(int width, const float *v, const float *z, si
         }
     }
 #pragma GCC unroll 16
-    for (int r = 0; r < GRAD_ROWS; r++) {
-        vstore(du + r * PANEL, vload(du + r * PANEL) + acc[r][0]);
+    for (int r = 0; r < GRAD_ROWS; r++, du += PANEL) {
+        vstore(du, more ? vload(du) + acc[r][0] : acc[r][0]);
         if (width == 2)
-            vstore(du + r * PANEL + V, vload(du + r * PANEL + V) + acc[r][1]);
+            vstore(du + V, more ? vload(du + V) + acc[r][1] : acc[r][1]);
     }
 }
 

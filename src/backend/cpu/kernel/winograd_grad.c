@@ -22,8 +22,8 @@ struct job {
     struct tiling tiling;
     int c_blocks, k_blocks, c_parts, k_parts; /* vectors; tasks */
     size_t v_step, z_step, du_step, per_thread;
-    size_t partial;   /* taps of one shard: (k_blocks, C, taps, V) */
-    float *taps, *db; /* (n_shard, partial), (n_shard, k_blocks, V) */
+    size_t partial; /* floats of dw */
+    float *dw, *db; /* (n_shard, partial): the caller's where it is one; (n_shard, k_blocks, V) */
 };
 
 static struct job job_of(const struct wino_shape *s)
@@ -47,6 +47,7 @@ static struct job job_of(const struct wino_shape *s)
 struct part {
     int shard, c_first, c_count, k_first, k_count; /* in vectors */
     int tile, tile_end;
+    bool more; /* than the first block: du holds sums */
     float *v, *z, *du;
 };
 
@@ -122,9 +123,9 @@ static void multiply(const struct job *j, const struct part *p, int n_tile, stru
                 float *du =
                     p->du + i * j->du_step + ((size_t)(k / 2) * channels + (size_t)c) * PANEL;
                 if (k + 1 < p->k_count)
-                    grad_rows(2, v, z, block, n_tile, du);
+                    grad_rows(2, v, z, block, n_tile, p->more, du);
                 else
-                    grad_rows(1, v, z, block, n_tile, du);
+                    grad_rows(1, v, z, block, n_tile, p->more, du);
             }
 }
 
@@ -147,16 +148,23 @@ static void taps_of(const float *du, size_t step, float *taps)
     }
 }
 
+/* The taps of a task's channels, in the order of dw. */
 static void finish_part(const struct job *j, const struct part *p)
 {
-    int n_c = j->a->shape.c, c0 = p->c_first * V, c_end = min_of(c0 + p->c_count * V, n_c);
-    float *taps = j->taps + (size_t)p->shard * j->partial;
+    size_t row = (size_t)j->a->shape.c * TAPS;
+    float *dw = j->dw + (size_t)p->shard * j->partial;
     for (int k = 0; k < p->k_count; k++)
-        for (int c = c0; c < c_end; c++) {
-            size_t row = (size_t)(k / 2) * (size_t)(p->c_count * V) + (size_t)(c - c0);
-            size_t at = (size_t)(p->k_first + k) * (size_t)n_c + (size_t)c;
-            taps_of(p->du + row * PANEL + (size_t)(k % 2) * V, j->du_step,
-                    taps + at * TAPS * V);
+        for (int c = 0; c < p->c_count; c++) {
+            _Alignas(64) float taps[V * TAPS * V];
+            int k0 = (p->k_first + k) * V, c0 = (p->c_first + c) * V;
+            int n_k = min_of(V, j->a->shape.k - k0), n = min_of(V, j->a->shape.c - c0) * TAPS;
+            const float *du = p->du + (size_t)(k / 2) * (size_t)(p->c_count * V) * PANEL;
+            du += (size_t)(c * V) * PANEL + (size_t)(k % 2) * V;
+            for (int i = 0; i < V; i++)
+                taps_of(du + (size_t)i * PANEL, j->du_step, taps + i * TAPS * V);
+            float *to = dw + (size_t)k0 * row + (size_t)c0 * TAPS;
+            for (int i = 0; i < n; i += V)
+                rows_of(taps + i * V, min_of(V, n - i), to + i, row, n_k);
         }
 }
 
@@ -185,7 +193,6 @@ static void sum_part(void *ctx, int task, int thread)
     const struct job *j = ctx;
     struct part p = part_of(j, task, thread);
     _Alignas(64) float sums[BLOCK_K] = {0};
-    memset(p.du, 0, POINTS * j->du_step * sizeof(float));
     int total = p.tile_end - p.tile, n_block = blocks_of(total, BLOCK_TILES), begin = p.tile;
     for (int i = 0; i < n_block; i++) {
         int lo, hi;
@@ -195,6 +202,7 @@ static void sum_part(void *ctx, int task, int thread)
         struct fetch f[2];
         next_block(j, &p, begin, total, i + 1, n_block, f);
         multiply(j, &p, hi - lo, f);
+        p.more = true;
     }
     finish_part(j, &p);
     if (p.c_first == 0)
@@ -202,24 +210,22 @@ static void sum_part(void *ctx, int task, int thread)
                (size_t)p.k_count * V * sizeof(float));
 }
 
-/* One vector of output channels: adds the shards, writes canonical dw and db. */
+/* V output channels: adds the shards. */
 static void collect(void *ctx, int task, int thread)
 {
     const struct job *j = ctx;
+    const struct wino_grad *a = j->a;
+    int k0 = task * V, n_k = min_of(V, a->shape.k - k0);
+    size_t row = (size_t)a->shape.c * TAPS, first = (size_t)k0 * row, n = (size_t)n_k * row;
     (void)thread;
-    const struct wino_shape *s = &j->a->shape;
-    size_t n_c = (size_t)s->c, row = n_c * TAPS, bias = (size_t)j->k_blocks * V;
-    int k0 = task * V, n_k = min_of(V, s->k - k0);
-    float *taps = j->taps + (size_t)task * row * V;
-    for (size_t i = 0; i < row; i += V) {
-        size_t n = row - i < V ? row - i : V;
-        shards_sum(taps + i * V, j->partial, j->a->n_shard, n * V);
-        rows_of(taps + i * V, (int)n, j->a->dw + (size_t)k0 * row + i, row, n_k);
+    if (a->n_shard > 1) {
+        shards_sum(j->dw + first, j->partial, a->n_shard, (n + V - 1) / V * V);
+        memcpy(a->dw + first, j->dw + first, n * sizeof(float));
     }
-    if (!j->a->db)
+    if (!a->db)
         return;
-    shards_sum(j->db + k0, bias, j->a->n_shard, V);
-    memcpy(j->a->db + k0, j->db + k0, (size_t)n_k * sizeof(float));
+    shards_sum(j->db + k0, (size_t)j->k_blocks * V, a->n_shard, V);
+    memcpy(a->db + k0, j->db + k0, (size_t)n_k * sizeof(float));
 }
 
 size_t ISA_NAME(wino_scratch_grad)(const struct wino_shape *s, int n_thread, int n_shard)
@@ -233,8 +239,9 @@ void ISA_NAME(wino_grad)(const struct wino_grad *a)
 {
     struct job j = job_of(&a->shape);
     j.a = a;
-    j.taps = (float *)a->scratch + j.per_thread * (size_t)a->n_thread;
-    j.db = j.taps + j.partial * (size_t)a->n_shard;
+    float *sums = (float *)a->scratch + j.per_thread * (size_t)a->n_thread;
+    j.dw = a->n_shard == 1 ? a->dw : sums;
+    j.db = sums + j.partial * (size_t)a->n_shard;
     parallel_for(a->n_thread, a->n_shard * j.c_parts * j.k_parts, sum_part, &j);
     parallel_for(a->n_thread, j.k_blocks, collect, &j);
 }
