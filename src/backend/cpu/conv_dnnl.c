@@ -24,7 +24,7 @@ struct conv {
     /* Weights into the op's layout; of WAY_WEIGHTS, out of it: blocks, or a reorder. */
     struct blocks blocks[WAY_COUNT];
     struct dnnl_op reorder[WAY_COUNT];
-    void *packed[2];     /* kept weights: forward, data; NULL in training */
+    void *packed[2]; /* kept weights: forward, data; NULL in training */
     uint64_t version[2];
     bool valid[2];
     struct tail tail;

@@ -76,8 +76,8 @@ static bool plan(struct group *g, struct err *e)
         struct wino_shape t = shape_of(g, pass, g->max_n);
         if (keeps_packed(g) && !(p->packed[pass] = mem_new(p->ops->packed_bytes(&t), 1, e)))
             return false;
-        g->scratch_bytes = larger(g->scratch_bytes,
-                                  p->ops->scratch_conv(&t, g->n_thread, !keeps_packed(g)));
+        g->scratch_bytes =
+            larger(g->scratch_bytes, p->ops->scratch_conv(&t, g->n_thread, !keeps_packed(g)));
     }
     if (p->tail.norm) {
         if (!(p->bias = mem_new((size_t)s.k, sizeof(float), e)))

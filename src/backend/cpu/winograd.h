@@ -21,10 +21,10 @@ struct wino_shape {
 /* y = f(x * w + bias + more). For dX = dY * W, c and k are swapped and the weights `transposed`. */
 struct wino_conv {
     struct wino_shape shape;
-    const void *x;        /* (n, c, h, w) blocked */
-    void *y;              /* (n, k, h, w) blocked, channels past k written as zeros */
-    const void *u;        /* packed weights, or NULL: packed from w, on the threads that use them */
-    const float *w;       /* as in pack() */
+    const void *x;  /* (n, c, h, w) blocked */
+    void *y;        /* (n, k, h, w) blocked, channels past k written as zeros */
+    const void *u;  /* packed weights, or NULL: packed from w, on the threads that use them */
+    const float *w; /* as in pack() */
     bool transposed;
     const float *bias;    /* (k), or NULL */
     const void *more;     /* like y, or NULL */

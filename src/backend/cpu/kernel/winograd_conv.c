@@ -3,8 +3,8 @@
  * chunk of output channels, and M is transformed into y.
  *
  * Threads share out the blocks of tiles, V and M being their own. Where weights are many and tiles few
- * they share out the output channels: all of V is made first, together, and each thread packs and
- * multiplies its own part of the weights, chunk by chunk, while it is near. */
+ * they share out the output channels: each thread makes all of V for itself, as lines cross from core
+ * to core slowly, then packs and multiplies its part of the weights, chunk by chunk. */
 #include "backend/cpu/kernel/wino_gemm.h"
 #include "backend/cpu/kernel/wino_tile.h"
 #include "backend/cpu/kernel/winograd.h"
@@ -13,7 +13,7 @@
 enum {
     BLOCK_TILES = 56,
     NEAR_BYTES = 256 << 10, /* what L2 holds beside a block's products */
-    OWN_BYTES = 640 << 10,  /* packed by each thread for itself: lines cross between cores slowly */
+    OWN_BYTES = 640 << 10,  /* packed by each thread for itself */
     ALL_BYTES = 6 << 20,    /* V of all tiles, read again for each chunk */
     CHUNK_VECTORS = 4,      /* vectors of output channels a chunk, even */
     CHANNEL_CHUNK = 2,      /* the same where threads share out channels */
@@ -30,6 +30,12 @@ struct job {
     bool by_channels; /* threads share out output channels */
 };
 
+/* So few that their V is small beside the weights, and in itself. */
+static int few_tiles(const struct wino_shape *s)
+{
+    return min_of(s->k / 2, ALL_BYTES / (s->c * POINTS * (int)sizeof(float)));
+}
+
 static struct job job_of(const struct wino_shape *s, int n_thread)
 {
     struct job j = {.tiling = tiling_of(s)};
@@ -40,8 +46,7 @@ static struct job job_of(const struct wino_shape *s, int n_thread)
     j.panel = (size_t)s->c * PANEL;
     j.u_near = (size_t)s->c * (size_t)s->k * POINTS * sizeof(float) <= NEAR_BYTES;
     j.own_u = ISA_NAME(wino_packed_bytes)(s) <= OWN_BYTES;
-    size_t all = (size_t)j.n_tile * (size_t)s->c * POINTS * sizeof(float);
-    j.by_channels = !j.own_u && 2 * j.n_tile <= s->k && all <= ALL_BYTES && 2 * n_thread <= j.panels;
+    j.by_channels = !j.own_u && j.n_tile <= few_tiles(s) && 2 * n_thread <= j.panels;
     j.n_block = blocks_of(j.n_tile, BLOCK_TILES);
     if (!j.by_channels)
         j.n_block = blocks_of(j.n_block, n_thread) * n_thread;
@@ -242,8 +247,8 @@ static const float *pack_tiles(const struct job *j, int thread, int n_thread)
         u += (size_t)thread * POINTS * (size_t)j->panels * j->panel;
     else
         parallel_range(j->panels, thread, n_thread, &lo, &hi);
-    ISA_NAME(wino_pack_panels)(&a->shape, a->w, a->transposed, lo, hi,
-                               u + (size_t)lo * j->panel, j->panels);
+    float *at = u + (size_t)lo * j->panel;
+    ISA_NAME(wino_pack_panels)(&a->shape, a->w, a->transposed, lo, hi, at, j->panels);
     if (!j->own_u)
         parallel_barrier();
     return u;
@@ -260,12 +265,12 @@ static void work_tiles(void *ctx, int thread, int n_thread)
         tiles_block(j, block, hi, u, v);
 }
 
-/* -- threads share out channels: the scratch is V of all blocks, then an M and a chunk's packed weights
- * for each -- */
+/* -- threads share out channels: the scratch is, for each, V of n_block blocks, an M and a chunk's packed
+ * weights -- */
 
-static size_t channels_part(const struct job *j)
+static size_t channels_part(const struct job *j, int n_block)
 {
-    return j->m_size + POINTS * (CHANNEL_CHUNK / 2) * j->panel;
+    return (size_t)n_block * j->v_size + j->m_size + POINTS * (CHANNEL_CHUNK / 2) * j->panel;
 }
 
 static struct packed pack_chunk(const struct job *j, int panel, int end, float *u)
@@ -280,13 +285,11 @@ static struct packed pack_chunk(const struct job *j, int panel, int end, float *
 static void work_channels(void *ctx, int thread, int n_thread)
 {
     const struct job *j = ctx;
-    float *v = j->a->scratch, *m = v + (size_t)j->n_block * j->v_size;
-    m += (size_t)thread * channels_part(j);
+    float *v = (float *)j->a->scratch + (size_t)thread * channels_part(j, j->n_block);
+    float *m = v + (size_t)j->n_block * j->v_size;
     int lo, hi;
-    parallel_range(j->n_block, thread, n_thread, &lo, &hi);
-    for (int block = lo; block < hi; block++)
-        transform_block(j, tiles_of(j, block, hi), v + (size_t)block * j->v_size);
-    parallel_barrier();
+    for (int block = 0; block < j->n_block; block++)
+        transform_block(j, tiles_of(j, block, j->n_block), v + (size_t)block * j->v_size);
     parallel_range(j->panels, thread, n_thread, &lo, &hi);
     for (int panel = lo; panel < hi; panel += CHANNEL_CHUNK / 2) {
         int end = min_of(panel + CHANNEL_CHUNK / 2, hi), k = 2 * panel;
@@ -305,8 +308,8 @@ size_t ISA_NAME(wino_scratch_conv)(const struct wino_shape *s, int n_thread, boo
     size_t tiles = threads * (j.v_size + j.m_size);
     if (packs)
         tiles += u * POINTS * (size_t)j.panels * j.panel;
-    int blocks = blocks_of(min_of(j.n_tile, s->k / 2), BLOCK_TILES);
-    size_t channels = (size_t)blocks * j.v_size + threads * channels_part(&j);
+    int blocks = blocks_of(min_of(j.n_tile, few_tiles(s)), BLOCK_TILES);
+    size_t channels = threads * channels_part(&j, blocks);
     return (tiles > channels ? tiles : channels) * sizeof(float);
 }
 

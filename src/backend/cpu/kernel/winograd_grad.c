@@ -23,7 +23,8 @@ struct job {
     int c_blocks, k_blocks, c_parts, k_parts; /* vectors; tasks */
     size_t v_step, z_step, du_step, per_thread;
     size_t partial; /* floats of dw */
-    float *dw, *db; /* (n_shard, partial): the caller's where it is one; (n_shard, k_blocks, V) */
+    float *dw,
+        *db; /* (n_shard, partial): the caller's where it is one; (n_shard, k_blocks, V) */
 };
 
 static struct job job_of(const struct wino_shape *s)

@@ -81,8 +81,9 @@ static void pack_part(void *ctx, int thread, int n_thread)
     const struct job *j = ctx;
     int panels = blocks_of(j->s->k, PANEL), lo, hi;
     parallel_range(panels, thread, n_thread, &lo, &hi);
-    ISA_NAME(wino_pack_panels)(j->s, j->w, j->transposed, lo, hi,
-                               (float *)j->u + (size_t)lo * (size_t)j->s->c * PANEL, panels);
+    ISA_NAME(wino_pack_panels)
+    (j->s, j->w, j->transposed, lo, hi, (float *)j->u + (size_t)lo * (size_t)j->s->c * PANEL,
+     panels);
 }
 
 void ISA_NAME(wino_pack)(const struct wino_shape *s, const float *w, bool transposed, void *u,
