@@ -2,8 +2,15 @@
 #ifndef BACKEND_CPU_KERNEL_WINOGRAD_H
 #define BACKEND_CPU_KERNEL_WINOGRAD_H
 
-#include "backend/cpu/vec.h"
+#include "backend/cpu/kernel/wino_tile.h"
 #include "backend/cpu/winograd.h"
+
+/* Floats from one point's packed weights to the next's: a line more than they are, or the 36 lines that are
+ * written at a time fall into one set of the caches. */
+static inline size_t packed_step(int panels, int c)
+{
+    return (size_t)panels * (size_t)c * 2 * V + LINE;
+}
 
 size_t ISA_NAME(wino_packed_bytes)(const struct wino_shape *s);
 void ISA_NAME(wino_pack)(const struct wino_shape *s, const float *w, bool transposed, void *u,

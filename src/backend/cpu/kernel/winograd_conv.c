@@ -24,8 +24,10 @@ struct job {
     const struct wino_conv *a;
     struct tiling tiling;
     int n_tile, n_block, c_blocks, k_blocks, panels;
-    size_t v_step, m_step, v_size, m_size, panel;
-    bool u_near;      /* packed weights stay in L2 */
+    size_t v_step, m_step, v_size, m_size, u_size, chunk_size, panel;
+    bool u_near; /* packed weights stay in L2 */
+    bool x_near,
+        y_near;       /* so do a thread's activations, from the layer before and for the next */
     bool own_u;       /* each thread packs all of them */
     bool by_channels; /* threads share out output channels */
 };
@@ -36,6 +38,12 @@ static int few_tiles(const struct wino_shape *s)
     return min_of(s->k / 2, ALL_BYTES / (s->c * POINTS * (int)sizeof(float)));
 }
 
+static bool is_near(const struct wino_shape *s, int blocks, int n_thread)
+{
+    size_t plane = (size_t)s->h * (size_t)s->w * V * (s->half ? 2 : 4);
+    return plane * (size_t)(s->n * blocks / n_thread) <= NEAR_BYTES;
+}
+
 static struct job job_of(const struct wino_shape *s, int n_thread)
 {
     struct job j = {.tiling = tiling_of(s)};
@@ -44,7 +52,11 @@ static struct job job_of(const struct wino_shape *s, int n_thread)
     j.k_blocks = blocks_of(s->k, V);
     j.panels = blocks_of(s->k, PANEL);
     j.panel = (size_t)s->c * PANEL;
+    j.chunk_size = POINTS * packed_step(CHANNEL_CHUNK / 2, s->c);
+    j.u_size = ISA_NAME(wino_packed_bytes)(s) / sizeof(float);
     j.u_near = (size_t)s->c * (size_t)s->k * POINTS * sizeof(float) <= NEAR_BYTES;
+    j.x_near = is_near(s, j.c_blocks, n_thread);
+    j.y_near = is_near(s, j.k_blocks, n_thread);
     j.own_u = ISA_NAME(wino_packed_bytes)(s) <= OWN_BYTES;
     j.by_channels = !j.own_u && j.n_tile <= few_tiles(s) && 2 * n_thread <= j.panels;
     j.n_block = blocks_of(j.n_tile, BLOCK_TILES);
@@ -137,7 +149,7 @@ struct packed {
 static void multiply(const struct job *j, struct packed u, int k_count, int n_tile,
                      const float *v, float *m, struct fetches *f)
 {
-    size_t point = (size_t)u.panels * j->panel;
+    size_t point = packed_step(u.panels, j->a->shape.c);
     for (size_t p = 0; p < POINTS; p++, v += j->v_step, m += j->m_step, u.at += point)
         for (int k = 0; k < k_count; k += 2) {
             const float *at = u.at + (size_t)(k / 2) * j->panel;
@@ -210,7 +222,7 @@ static void finish_chunk(const struct job *j, struct range tiles, int k, int cou
 {
     f->out = fetch_of(j, j->a->y, j->k_blocks, tiles.first, tiles.count);
     f->out.block = k;
-    f->out.block_end = k + count;
+    f->out.block_end = j->y_near ? k : k + count;
     f->out_pace = fetch_pace(&f->out, POINTS * groups_of(tiles.count) * blocks_of(count, 2));
     multiply(j, u, count, tiles.count, v, m, f);
     (j->a->shape.half ? transform_out_half : transform_out_full)(j, k, count, tiles.first,
@@ -229,7 +241,7 @@ static void tiles_block(const struct job *j, int block, int block_end, const flo
     transform_block(j, tiles, v);
     struct fetches f = {.in = fetch_of(j, j->a->x, j->c_blocks, next.first, next.count)};
     f.in.below = 1;
-    f.in.block_end = next.count > 0 ? j->c_blocks : 0;
+    f.in.block_end = next.count > 0 && !j->x_near ? j->c_blocks : 0;
     f.in_pace = fetch_pace(&f.in, POINTS * groups_of(tiles.count) * j->panels);
     for (int k = 0; k < j->k_blocks; k += CHUNK_VECTORS) {
         struct packed at = {u + (size_t)(k / 2) * j->panel, j->panels};
@@ -244,7 +256,7 @@ static const float *pack_tiles(const struct job *j, int thread, int n_thread)
     int lo = 0, hi = j->panels;
     float *u = (float *)a->scratch + (size_t)n_thread * (j->v_size + j->m_size);
     if (j->own_u)
-        u += (size_t)thread * POINTS * (size_t)j->panels * j->panel;
+        u += (size_t)thread * j->u_size;
     else
         parallel_range(j->panels, thread, n_thread, &lo, &hi);
     float *at = u + (size_t)lo * j->panel;
@@ -270,7 +282,7 @@ static void work_tiles(void *ctx, int thread, int n_thread)
 
 static size_t channels_part(const struct job *j, int n_block)
 {
-    return (size_t)n_block * j->v_size + j->m_size + POINTS * (CHANNEL_CHUNK / 2) * j->panel;
+    return (size_t)n_block * j->v_size + j->m_size + j->chunk_size;
 }
 
 static struct packed pack_chunk(const struct job *j, int panel, int end, float *u)
@@ -307,7 +319,7 @@ size_t ISA_NAME(wino_scratch_conv)(const struct wino_shape *s, int n_thread, boo
     size_t threads = (size_t)n_thread, u = j.own_u ? threads : 1;
     size_t tiles = threads * (j.v_size + j.m_size);
     if (packs)
-        tiles += u * POINTS * (size_t)j.panels * j.panel;
+        tiles += u * j.u_size;
     int blocks = blocks_of(min_of(j.n_tile, few_tiles(s)), BLOCK_TILES);
     size_t channels = threads * channels_part(&j, blocks);
     return (tiles > channels ? tiles : channels) * sizeof(float);

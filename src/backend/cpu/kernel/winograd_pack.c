@@ -1,5 +1,5 @@
 /* The weights' way to the 36 points: u = G w G^T, packed as the matrix products read it,
- * (points, ceil(K/2V), C, 2V). */
+ * (points, ceil(K/2V), C, 2V), a line between points. */
 #include "backend/cpu/kernel/transpose.h"
 #include "backend/cpu/kernel/wino_gemm.h"
 #include "backend/cpu/kernel/wino_tile.h"
@@ -35,17 +35,22 @@ static void gather(const struct job *j, int c0, int k0, float *taps)
 static void transform(const float *taps, float *u, size_t step)
 {
     vec row[PATCH][3];
+#pragma GCC unroll 3
     for (int x = 0; x < 3; x++) {
         vec g[3], out[PATCH];
+#pragma GCC unroll 3
         for (int y = 0; y < 3; y++)
             g[y] = vload(taps + (y * 3 + x) * V);
         wino_weights(g, out);
+#pragma GCC unroll 6
         for (int i = 0; i < PATCH; i++)
             row[i][x] = out[i];
     }
+#pragma GCC unroll 6
     for (int i = 0; i < PATCH; i++) {
         vec out[PATCH];
         wino_weights(row[i], out);
+#pragma GCC unroll 6
         for (int k = 0; k < PATCH; k++)
             vstore(u + (size_t)(i * PATCH + k) * step, out[k]);
     }
@@ -64,7 +69,7 @@ void ISA_NAME(wino_pack_panels)(const struct wino_shape *s, const float *w, bool
                                 int first, int end, float *u, int panels)
 {
     struct job j = {.s = s, .w = w, .transposed = transposed};
-    size_t step = (size_t)panels * (size_t)s->c * PANEL;
+    size_t step = packed_step(panels, s->c);
     for (int p = first; p < end; p++, u += (size_t)s->c * PANEL)
         for (int c = 0; c < s->c; c += V)
             for (int k = p * PANEL; k < min_of((p + 1) * PANEL, s->k); k += V)
@@ -73,7 +78,7 @@ void ISA_NAME(wino_pack_panels)(const struct wino_shape *s, const float *w, bool
 
 size_t ISA_NAME(wino_packed_bytes)(const struct wino_shape *s)
 {
-    return sizeof(float) * POINTS * (size_t)blocks_of(s->k, PANEL) * (size_t)s->c * PANEL;
+    return sizeof(float) * POINTS * packed_step(blocks_of(s->k, PANEL), s->c);
 }
 
 static void pack_part(void *ctx, int thread, int n_thread)
