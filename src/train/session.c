@@ -163,7 +163,7 @@ static void list_facts(struct session *s, const struct session_request *r)
     facts_add(f, "training pictures", "%d", s->n_train);
     facts_add(f, "validation pictures", "%d", s->n_val);
     facts_add(f, "data", "%016llx", (unsigned long long)fingerprint(s->data));
-    if (r->cfg->freeze.weights)
+    if (r->cfg->freeze.weights && !s->weights_gone)
         facts_add(
             f, "initial weights", "%016llx",
             (unsigned long long)hash64(
@@ -185,6 +185,9 @@ static bool keep_record(struct session *s, const struct session_request *r, stru
         return false;
     if (c.n)
         run_log(&s->run, "forced: %s", c.text);
+    if (s->weights_gone)
+        run_log(&s->run, "%s is gone: going on from the run's own weights",
+                r->cfg->freeze.weights);
     if (r->resume && begun && !c.n)
         return true;
     struct json_writer w = {.lines = true};
@@ -240,6 +243,21 @@ static bool measure_colours(struct session *s, const struct session_request *r,
         pre->std[c] = std[c] > 0 ? (double)std[c] : 1; /* a set of one colour */
     }
     return ok;
+}
+
+/* What the network begins from: the weights asked for; where a run that goes on finds them gone, its own
+ * last model, whose checkpoint holds all of them. */
+static bool open_weights(struct session *s, const struct session_request *r, struct err *e)
+{
+    struct model_config *model = &r->cfg->model;
+    struct err ignored;
+    if (!r->cfg->freeze.weights ||
+        pretrained_open(&s->pretrained, r->cfg->freeze.weights, model, e))
+        return true;
+    char *last = r->resume ? run_path(r->out, "last.safetensors", e) : NULL;
+    s->weights_gone = last && pretrained_open(&s->pretrained, last, model, &ignored);
+    mem_free(last);
+    return s->weights_gone;
 }
 
 static bool make_network(struct session *s, const struct session_request *r, struct err *e)
@@ -348,9 +366,7 @@ static bool write_size(const struct session *s, const struct train_config *cfg, 
 static bool open_all(struct session *s, const struct session_request *r, struct err *e)
 {
     struct train_config *cfg = r->cfg;
-    if ((cfg->freeze.weights &&
-         !pretrained_open(&s->pretrained, cfg->freeze.weights, &cfg->model, e)) ||
-        !train_resolve(cfg, e) || !open_data(s, r, e) ||
+    if (!open_weights(s, r, e) || !train_resolve(cfg, e) || !open_data(s, r, e) ||
         !(s->backend = backend_open(cfg->loop.backend, (int)cfg->loop.threads, e)) ||
         !precision_choose(s->backend, cfg->loop.precision, &s->compute, e) ||
         (r->out && !run_open(&s->run, r->out, e)) || !prepare(s, r, e) || !split(s, r, e))

@@ -26,6 +26,7 @@ struct session {
     struct backend *backend;
     enum dtype compute;
     struct pretrained pretrained; /* --weights; file.path NULL: none */
+    bool weights_gone;            /* and the run's own stand in for them */
     struct network net;
     uint32_t *index[2];               /* of the pictures in `stream` */
     struct frontier_stream stream[2]; /* training, validation: what the loaders load */
