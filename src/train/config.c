@@ -91,6 +91,21 @@ int train_tables(struct train_config *cfg, struct option_table table[TRAIN_MAX_T
     return n;
 }
 
+/* What was learnt moves slowly; a new last layer, alone, does not have to. */
+static bool resolve_rates(struct train_config *cfg, struct err *e)
+{
+    double slow = cfg->optim.lr < 0 ? optims[cfg->optim.kind]->tune_lr : 0;
+    struct freeze_config *f = &cfg->freeze;
+    if (!optim_resolve(&cfg->optim, e))
+        return false;
+    if (f->head_lr < 0)
+        f->head_lr = cfg->optim.lr;
+    if (slow > 0 && freeze_moves_learnt(f))
+        cfg->optim.lr = slow;
+    f->head_scale = cfg->optim.lr > 0 ? f->head_lr / cfg->optim.lr : 1;
+    return true;
+}
+
 bool train_resolve(struct train_config *cfg, struct err *e)
 {
     if (cfg->schedule.warmup > (double)cfg->loop.epochs)
@@ -101,10 +116,7 @@ bool train_resolve(struct train_config *cfg, struct err *e)
     if (cfg->source.resize > 0 && cfg->source.resize < cfg->model.size)
         return err_set(e, ERR_USAGE, "--resize %lld: less than the %lld of --size",
                        (long long)cfg->source.resize, (long long)cfg->model.size);
-    double slow = optims[cfg->optim.kind]->tune_lr;
-    if (cfg->optim.lr < 0 && slow > 0 && freeze_moves_learnt(&cfg->freeze))
-        cfg->optim.lr = slow;
-    return optim_resolve(&cfg->optim, e) && augment_check(&cfg->augment, e);
+    return resolve_rates(cfg, e) && augment_check(&cfg->augment, e);
 }
 
 bool train_option_is_free(const char *name)

@@ -1,6 +1,7 @@
 /* What the options of a training say together. */
 #include "train/config.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,7 +10,8 @@
 #include <cmocka.h>
 
 /* The learning rate of "name=value name=value" onto the defaults. */
-static double rate_of(const char *set)
+/* Of the run, and while the last layer trains alone. */
+static double rate_of(const char *set, double *head)
 {
     static struct train_config cfg;
     struct err e = {0};
@@ -30,6 +32,7 @@ static double rate_of(const char *set)
     double lr = cfg.optim.lr;
     assert_true(train_resolve(&cfg, &e)); /* what is resolved stays so */
     assert_true(cfg.optim.lr == lr);
+    *head = cfg.freeze.head_scale * lr;
     arena_release(&a);
     return lr;
 }
@@ -39,23 +42,26 @@ static void learnt_weights_move_slowly(void **state)
     (void)state;
     static const struct {
         const char *set;
-        double lr;
+        double lr, head;
     } cases[] = {
-        {"", 1e-3},
-        {"weights=x", 1e-3}, /* a new last layer alone */
-        {"weights=x freeze=backbone", 1e-3},
-        {"freeze=none", 1e-3},
-        {"weights=x freeze=none", 3e-4},
-        {"weights=x unfreeze=3", 3e-4},
-        {"weights=x freeze-until=features.10", 3e-4},
-        {"weights=x unfreeze-every=1", 3e-4},
-        {"weights=x head-epochs=2", 3e-4},
-        {"weights=x freeze=none lr=0.01", 0.01},
-        {"weights=x freeze=none optimiser=sgd", 1e-3},
+        {"", 1e-3, 1e-3},
+        {"weights=x", 1e-3, 1e-3}, /* a new last layer alone */
+        {"weights=x freeze=backbone", 1e-3, 1e-3},
+        {"freeze=none", 1e-3, 1e-3},
+        {"weights=x freeze=none", 3e-4, 1e-3},
+        {"weights=x unfreeze=3", 3e-4, 1e-3},
+        {"weights=x freeze-until=features.10", 3e-4, 1e-3},
+        {"weights=x unfreeze-every=1", 3e-4, 1e-3},
+        {"weights=x head-epochs=2", 3e-4, 1e-3},
+        {"weights=x freeze=none lr=0.01", 0.01, 0.01},
+        {"weights=x head-epochs=2 head-lr=0.03", 3e-4, 0.03},
+        {"weights=x freeze=none optimiser=sgd", 1e-3, 1e-3},
     };
-    for (size_t i = 0; i < COUNT_OF(cases); i++)
-        if (rate_of(cases[i].set) != cases[i].lr)
-            fail_msg("%s: %g", cases[i].set, rate_of(cases[i].set));
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        double head, lr = rate_of(cases[i].set, &head);
+        if (lr != cases[i].lr || fabs(head - cases[i].head) > 1e-9)
+            fail_msg("%s: %g, head %g", cases[i].set, lr, head);
+    }
 }
 
 int main(void)

@@ -24,6 +24,9 @@ const struct option freeze_options[] = {
      .help = "one block more trains after so many epochs; 0 = never"},
     {.name = "head-epochs", .type = OPTION_INT, .offset = AT(head_epochs), .max.i = 100000,
      .help = "first the last layer alone, for so many epochs"},
+    {.name = "head-lr", .type = OPTION_REAL, .offset = AT(head_lr), .min.r = -1, .max.r = 1000,
+     .fallback.r = -1,
+     .help = "learning rate while the last layer trains alone and more will; -1 = --lr, or where that is not given the optimiser's own for new layers"},
     {.name = "layer-decay", .type = OPTION_REAL, .offset = AT(layer_decay), .min.r = 0.01, .max.r = 1,
      .fallback.r = 1, .help = "learning rate times this for each block away from the end"},
     {.name = "frozen-dropout", .type = OPTION_BOOL, .offset = AT(frozen_dropout),
@@ -162,9 +165,11 @@ static int depth_of(const struct freeze *f, const struct node *n)
 
 void freeze_rates(const struct freeze *f, int upto, double *rate)
 {
+    double alone = upto == f->head && f->cfg->head_scale > 0 ? f->cfg->head_scale : 1;
     for (int i = 0; i < f->graph->n_node; i++) {
         const struct node *n = f->graph->node[i];
-        rate[i] = freeze_holds(f, n, upto) ? 0 : pow(f->cfg->layer_decay, depth_of(f, n));
+        rate[i] =
+            freeze_holds(f, n, upto) ? 0 : alone * pow(f->cfg->layer_decay, depth_of(f, n));
     }
 }
 

@@ -16,6 +16,8 @@ struct freeze_config {
     const char *until;   /* block or node: frozen up to it; NULL: not given */
     int64_t every;       /* epochs after which one block more trains; 0: never */
     int64_t head_epochs; /* the last layer alone, at first */
+    double head_lr;      /* while it trains alone; -1 = as train_resolve() says */
+    double head_scale;   /* resolved: that over the learning rate; 0 = 1 */
     double layer_decay;  /* of the learning rate, a block */
     bool frozen_dropout; /* of frozen layers stays random */
     int64_t views;       /* of a picture, once layers are frozen; 0: a new one each epoch */

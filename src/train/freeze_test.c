@@ -154,6 +154,11 @@ static void lists_nodes_and_rates(void **state)
     freeze_rates(&w.freeze, upto, rate);
     assert_float_equal(rate[graph_find(w.graph, "features.17.conv.3")->id], 0.25, 0);
     assert_float_equal(rate[graph_find(w.graph, "features.16.conv.3")->id], 0, 0);
+    w.cfg.head_scale = 3; /* of the last layer's rate, while it is alone */
+    freeze_rates(&w.freeze, upto, rate);
+    assert_float_equal(rate[graph_find(w.graph, "classifier.1")->id], 1, 0);
+    freeze_rates(&w.freeze, w.freeze.head, rate);
+    assert_float_equal(rate[graph_find(w.graph, "classifier.1")->id], 3, 0);
     leave(&w);
     build(&w, "efficientnet_b0"); /* stochastic depth, up to the last of its blocks */
     for (int keep = 0; keep < 2; keep++) {
