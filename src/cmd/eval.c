@@ -1,5 +1,6 @@
 /* linnet eval: the one command that opens the test part. */
 #include "cmd/command.h"
+#include "cmd/inference.h"
 #include "cmd/progress.h"
 #include "cmd/stop.h"
 #include "cmd/table.h"
@@ -186,7 +187,8 @@ static bool open_model(struct job *j, struct arena *a, struct err *e)
 {
     const char *own = NULL;
     char *file = model_file(j->run, j->cfg->last, e);
-    bool ok = file && network_load(&j->net, file, e);
+    bool ok = file &&
+              (network_load(&j->net, file, e) || inference_explain(file, "linnet predict ", e));
     mem_free(file);
     if (ok && is_run(j->run))
         ok = record_read_config(j->run, &j->stored, &own, a, e);

@@ -71,8 +71,7 @@ static bool open_pretrained(const struct inference *s, struct arena *a, struct n
     return ok;
 }
 
-/* Published weights that were given as a run: they do not say of which architecture they are. */
-static bool explain(const char *path, struct err *e)
+bool inference_explain(const char *path, const char *command, struct err *e)
 {
     struct err ignored = {0};
     struct state_dict s;
@@ -81,9 +80,9 @@ static bool explain(const char *path, struct err *e)
     if (strcmp(s.format, "safetensors") != 0 || !seal_present(&s.safetensors))
         err_set(
             e, ERR_MODEL,
-            "%s: weights that linnet did not write; --model NAME --weights %s says of which "
+            "%s: weights that linnet did not write; %s--model NAME --weights %s says of which "
             "architecture",
-            path, path);
+            path, command, path);
     state_dict_close(&s);
     return false;
 }
@@ -96,7 +95,7 @@ static bool open_network(const struct inference *s, const struct call *call,
     if (s->size > 0)
         return err_set(e, ERR_USAGE, "--size %lld: a trained model has its own",
                        (long long)s->size);
-    return model_load(net, call->operand[0], e) || explain(call->operand[0], e);
+    return model_load(net, call->operand[0], e) || inference_explain(call->operand[0], "", e);
 }
 
 bool inference_open(const struct inference *s, const struct call *call, bool features,

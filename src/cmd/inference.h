@@ -20,6 +20,10 @@ MUST_CHECK bool inference_open(const struct inference *s, const struct call *cal
                                bool features, struct predictor *p, struct listing *l,
                                struct err *e);
 
+/* false. Where published weights were given as a run or model, which failed with e: that they do not say
+ * of which architecture they are; command: "", or the one that can be told ("linnet predict "). */
+bool inference_explain(const char *path, const char *command, struct err *e);
+
 struct inference_each {
     const char *command; /* before messages */
     struct predictor *predictor;

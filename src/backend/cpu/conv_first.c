@@ -1,16 +1,33 @@
-/* The rows of the first convolution: "normalize+conv2d" on 8-bit pixels, "conv2d" on plain floats of
- * few channels. No gradient of the input. */
+/* The rows of the first convolution, on 8-bit pixels that "normalize" precedes or on plain floats of few
+ * channels, and in evaluation with the batch norm and the clamp behind it. No gradient of the input. */
 #include "backend/cpu/first.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/tail.h"
 #include "op/params.h"
+
+#include <math.h>
 
 struct state {
     const struct first_ops *ops;
+    struct tail tail;
+    float *weight, *bias; /* with the batch norm in them, or NULL */
+    uint64_t version;
+    bool valid;
 };
 
 static const struct conv2d_param *param_of(const struct group *g)
 {
-    return g->node[g->n_node - 1]->param;
+    return tail_conv(g)->param;
+}
+
+static bool has_pixels(const struct group *g)
+{
+    return g->node[0]->op == &op_normalize;
+}
+
+static bool clamps(enum activation kind)
+{
+    return kind == ACTIVATION_relu || kind == ACTIVATION_relu6;
 }
 
 static int or_one(int value)
@@ -22,7 +39,9 @@ static bool fits(const struct group *g)
 {
     const struct conv2d_param *p = param_of(g);
     const struct value *x = g->in[0];
-    return (g->n_node == 2) == (x->dtype == DTYPE_U8) && !x->block && !g->want_dx[0] &&
+    enum activation kind = tail_of(g).kind;
+    return tail_fits(g) && (kind == ACTIVATION_identity || clamps(kind)) &&
+           has_pixels(g) == (x->dtype == DTYPE_U8) && !x->block && !g->want_dx[0] &&
            x->shape.dim[1] <= FIRST_MAX_C && or_one(p->groups) == 1 &&
            p->kernel_h <= FIRST_MAX_KERNEL && p->kernel_w <= FIRST_MAX_KERNEL &&
            or_one(p->stride_w) <= 2 && or_one(p->dilation_h) == 1 && or_one(p->dilation_w) == 1;
@@ -49,7 +68,7 @@ static struct first_conv conv_of(const struct group *g, int n)
                            .scratch = g->scratch,
                            .n_thread = g->n_thread,
                            .n_shard = g->n_shard};
-    if (g->n_node == 2) {
+    if (has_pixels(g)) {
         const struct normalize_param *norm = g->node[0]->param;
         a.pixel = g->in[0]->data;
         for (int c = 0; c < a.c; c++) {
@@ -65,12 +84,32 @@ static struct first_conv conv_of(const struct group *g, int n)
 static bool plan(struct group *g, struct err *e)
 {
     struct state *s = g->state;
-    (void)e;
     s->ops = first_ops(g->backend->isa);
+    s->tail = tail_of(g);
+    size_t K = (size_t)g->out->shape.dim[1], n = shape_count(&g->weight[0].spec->shape);
+    if (s->tail.norm && (!(s->weight = mem_new(n, sizeof(float), e)) ||
+                         !(s->bias = mem_new(K, sizeof(float), e))))
+        return false;
     struct first_conv a = conv_of(g, g->max_n);
     g->scratch_bytes = s->ops->scratch_bytes(&a);
     g->needs_in = g->want_dw;
     return true;
+}
+
+/* Weights and bias as they are, or with the batch norm in them, renewed with the weights' version. */
+static void set_weights(const struct group *g, struct first_conv *a)
+{
+    struct state *s = g->state;
+    a->weight = g->weight[0].value;
+    a->bias = tail_conv(g)->n_weight > 1 ? g->weight[1].value : NULL;
+    if (!s->tail.norm)
+        return;
+    if (!s->valid || s->version != g->version)
+        tail_fold(g, &s->tail, s->weight, s->bias);
+    s->valid = true;
+    s->version = g->version;
+    a->weight = s->weight;
+    a->bias = s->bias;
 }
 
 static bool run(struct group *g, enum pass pass, struct err *e)
@@ -80,8 +119,10 @@ static bool run(struct group *g, enum pass pass, struct err *e)
     bool bias = g->n_weight > 1;
     (void)e;
     if (pass == PASS_FORWARD) {
-        a.weight = g->weight[0].value;
-        a.bias = bias ? g->weight[1].value : NULL;
+        set_weights(g, &a);
+        a.clamped = clamps(s->tail.kind);
+        a.low = 0;
+        a.high = s->tail.kind == ACTIVATION_relu6 ? 6 : INFINITY;
         a.y = g->out->data;
         s->ops->forward(&a);
     } else if (g->want_dw) {
@@ -93,19 +134,28 @@ static bool run(struct group *g, enum pass pass, struct err *e)
     return true;
 }
 
-const struct kernel cpu_conv_first_pixels = {.name = "first_layer",
-                                             .pattern = "normalize+conv2d",
-                                             .in = LAYOUT_PLAIN,
-                                             .out = LAYOUT_BLOCKED,
-                                             .plan_size = sizeof(struct state),
-                                             .fits = fits,
-                                             .plan = plan,
-                                             .run = run};
-const struct kernel cpu_conv_first = {.name = "first_layer",
-                                      .pattern = "conv2d",
-                                      .in = LAYOUT_PLAIN,
-                                      .out = LAYOUT_BLOCKED,
-                                      .plan_size = sizeof(struct state),
-                                      .fits = fits,
-                                      .plan = plan,
-                                      .run = run};
+static void drop(struct group *g)
+{
+    struct state *s = g->state;
+    mem_free(s->weight);
+    mem_free(s->bias);
+}
+
+#define FIRST(id, text)                                                                        \
+    const struct kernel cpu_##id = {                                                           \
+        .name = "first_layer",                                                                 \
+        .pattern = text,                                                                       \
+        .in = LAYOUT_PLAIN,                                                                    \
+        .out = LAYOUT_BLOCKED,                                                                 \
+        .plan_size = sizeof(struct state),                                                     \
+        .fits = fits,                                                                          \
+        .plan = plan,                                                                          \
+        .run = run,                                                                            \
+        .drop = drop,                                                                          \
+    }
+FIRST(conv_norm_act_first_pixels, "normalize+conv2d+batch_norm+activation");
+FIRST(conv_norm_act_first, "conv2d+batch_norm+activation");
+FIRST(conv_act_first_pixels, "normalize+conv2d+activation");
+FIRST(conv_act_first, "conv2d+activation");
+FIRST(conv_first_pixels, "normalize+conv2d");
+FIRST(conv_first, "conv2d");

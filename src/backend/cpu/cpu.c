@@ -85,14 +85,18 @@ static void reorder(const struct value *from, const void *src, const struct valu
 }
 
 static const struct kernel *const kernels[] = {
+    &cpu_conv_norm_act_first_pixels,
     &cpu_conv_norm_add_act_winograd,
     &cpu_conv_norm_add_act_dnnl,
     &cpu_conv_norm_add_winograd,
     &cpu_conv_norm_add_dnnl,
+    &cpu_conv_act_first_pixels,
+    &cpu_conv_norm_act_first,
     &cpu_conv_norm_act_winograd,
     &cpu_conv_norm_act_dnnl,
     &cpu_conv_norm_winograd,
     &cpu_conv_norm_dnnl,
+    &cpu_conv_act_first,
     &cpu_conv_act_winograd,
     &cpu_conv_act_dnnl,
     &cpu_norm_act_drop_pool,

@@ -19,10 +19,12 @@ struct first_conv {
     const float *x;
     float scale[FIRST_MAX_C], shift[FIRST_MAX_C]; /* of pixels: v * scale + shift */
     const float *weight, *bias;                   /* (k, c, kernel_h, kernel_w), (k) or NULL */
-    void *y;                                      /* forward */
-    const void *dy;                               /* backward */
-    float *dweight, *dbias;                       /* dbias may be NULL */
-    void *scratch;                                /* scratch_bytes(), 64-byte aligned */
+    float low, high;                              /* what y is cut to, when `clamped` */
+    bool clamped;
+    void *y;                /* forward */
+    const void *dy;         /* backward */
+    float *dweight, *dbias; /* dbias may be NULL */
+    void *scratch;          /* scratch_bytes(), 64-byte aligned */
     int n_thread, n_shard;
 };
 

@@ -6,7 +6,11 @@
 
 extern const struct kernel cpu_conv_norm_add_act_winograd, cpu_conv_norm_add_winograd,
     cpu_conv_norm_act_winograd, cpu_conv_norm_winograd, cpu_conv_act_winograd,
-    cpu_conv_winograd, cpu_conv_first, cpu_conv_first_pixels;
+    cpu_conv_winograd;
+
+/* conv_first.c */
+extern const struct kernel cpu_conv_norm_act_first_pixels, cpu_conv_norm_act_first,
+    cpu_conv_act_first_pixels, cpu_conv_act_first, cpu_conv_first_pixels, cpu_conv_first;
 
 /* fused.c */
 extern const struct kernel cpu_norm_act_drop_pool, cpu_norm_act_drop2d_pool, cpu_norm_act_pool,

@@ -5,11 +5,21 @@
 #include <math.h>
 #include <string.h>
 
+static int conv_at(const struct group *g)
+{
+    return g->node[0]->op == &op_normalize;
+}
+
+const struct node *tail_conv(const struct group *g)
+{
+    return g->node[conv_at(g)];
+}
+
 struct tail tail_of(const struct group *g)
 {
     struct tail t = {.kind = ACTIVATION_identity};
-    int weight = g->node[0]->n_weight;
-    for (int i = 1; i < g->n_node; i++) {
+    int weight = tail_conv(g)->n_weight;
+    for (int i = conv_at(g) + 1; i < g->n_node; i++) {
         const struct node *n = g->node[i];
         if (n->op == &op_batch_norm) {
             t.norm = n->param;
@@ -25,7 +35,8 @@ struct tail tail_of(const struct group *g)
 
 bool tail_fits(const struct group *g)
 {
-    return g->n_node == 1 || (!g->backward && (!tail_of(g).norm || g->mode == MODE_EVAL));
+    return g->n_node == conv_at(g) + 1 ||
+           (!g->backward && (!tail_of(g).norm || g->mode == MODE_EVAL));
 }
 
 void tail_fold(const struct group *g, const struct tail *t, float *weight, float *bias)
@@ -37,7 +48,7 @@ void tail_fold(const struct group *g, const struct tail *t, float *weight, float
     for (size_t k = 0; k < K; k++) {
         double scale = (double)t->norm_weight[GAMMA].value[k] /
                        sqrt((double)t->norm_weight[VAR].value[k] + eps);
-        double shift = g->node[0]->n_weight > 1 ? (double)w[1].value[k] : 0;
+        double shift = tail_conv(g)->n_weight > 1 ? (double)w[1].value[k] : 0;
         bias[k] = (float)((shift - (double)t->norm_weight[MEAN].value[k]) * scale +
                           (double)t->norm_weight[BETA].value[k]);
         for (size_t i = k * row; i < (k + 1) * row; i++)

@@ -13,7 +13,8 @@ struct tail {
     enum activation kind;                 /* identity = none */
 };
 
-/* g begins with the convolution. */
+/* g begins with the convolution, which normalize may precede. */
+const struct node *tail_conv(const struct group *g);
 struct tail tail_of(const struct group *g);
 /* Nothing follows, or all of it is as said above. */
 bool tail_fits(const struct group *g);

@@ -23,6 +23,11 @@ static const struct tail_case cases[] = {
     {"onednn", 3, 24, 40, 7, 1, 1, 1},   {"onednn", 2, 32, 48, 11, 3, 2, 1},
     {"onednn", 2, 40, 40, 9, 3, 1, 40},  {"onednn", 3, 17, 17, 8, 5, 2, 17},
 };
+static const struct tail_case first_cases[] = {
+    {"first_layer", 3, 3, 24, 9, 3, 2, 1},
+    {"first_layer", 2, 4, 40, 16, 7, 2, 1},
+    {"first_layer", 2, 1, 16, 11, 3, 1, 1},
+};
 
 static struct node *add(struct graph *g, const struct op *op, const void *param,
                         struct node *const *in, int n_in)
@@ -103,6 +108,20 @@ static void every_tail(void **state)
         }
 }
 
+/* The first convolution takes in what clamps. */
+static void every_first(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(first_cases); i++)
+        for (int half = 0; half < 2; half++) {
+            enum dtype compute = half ? DTYPE_BF16 : DTYPE_F32;
+            check(&first_cases[i], true, false, ACTIVATION_relu, compute);
+            check(&first_cases[i], true, false, ACTIVATION_relu6, compute);
+            check(&first_cases[i], false, false, ACTIVATION_relu, compute);
+            check(&first_cases[i], false, false, ACTIVATION_relu6, compute);
+        }
+}
+
 /* Channels that fill no vector: what is padding stays zero whatever f(0) is. */
 static void every_activation(void **state)
 {
@@ -121,11 +140,13 @@ static void weights_change(void **state)
 {
     (void)state;
     struct backend *b = backend_open("cpu", 2, &e);
-    for (size_t i = 0; i < COUNT_OF(cases); i += 2) {
+    const struct tail_case *all[] = {&cases[0], &cases[2], &cases[4], &first_cases[0]};
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
         struct graph *g = graph_new(&e);
-        struct input_param in = {.shape = {4, {1, cases[i].c, 6, 6}}};
-        struct node *x = add(g, &op_input, &in, NULL, 0), *y = shortcut(g, &cases[i], x);
+        struct input_param in = {.shape = {4, {1, all[i]->c, 6, 6}}};
+        struct node *x = add(g, &op_input, &in, NULL, 0), *y = shortcut(g, all[i], x);
         y = add(g, &op_batch_norm, NULL, &y, 1);
+        y = add(g, &op_activation, &(struct activation_param){ACTIVATION_relu}, &y, 1);
         struct weights *w = weights_new(g, &e);
         struct plan *p = plan_new(
             b,
@@ -139,13 +160,13 @@ static void weights_change(void **state)
         assert_true(plan_feed(p, x, data, 1, &e) && plan_forward(p, 0, &e) &&
                     plan_read(p, y, first, &e));
         for (int c = 0; c < y->out.dim[1]; c++)
-            weights_at(w, y, 0)[c] *= -2;
+            weights_at(w, y->in[0], 0)[c] *= 2;
         assert_true(plan_forward(p, 0, &e) && plan_read(p, y, second, &e));
         assert_memory_equal(first, second, n * sizeof(float));
         weights_changed(w);
         assert_true(plan_forward(p, 0, &e) && plan_read(p, y, second, &e));
         for (size_t k = 0; k < n; k++)
-            first[k] *= -2;
+            first[k] *= 2;
         trial_near("changed weights", second, first, n, 1e-5);
         mem_free(data);
         mem_free(first);
@@ -161,6 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_tail),
+        cmocka_unit_test(every_first),
         cmocka_unit_test(every_activation),
         cmocka_unit_test(weights_change),
     };

@@ -13,8 +13,8 @@ static void pack_pairs(const struct job *j, float *u)
         for (int i = 0; i < j->taps; i += 2, to += PANEL)
             for (int lane = 0; lane < PANEL; lane += V) {
                 const float *tap = u + (r * j->taps + i) * PANEL + lane;
-                vstore(to + lane,
-                       pair_of(vload(tap), i + 1 < j->taps ? vload(tap + PANEL) : vset(0)));
+                vec next = i + 1 < j->taps ? vload(tap + PANEL) : vset(0);
+                vstore(to + lane, (vec)vpair_bf16(vload(tap), next));
             }
 }
 
@@ -42,11 +42,14 @@ static void pack(void *ctx, int panel, int thread)
 struct target {
     void *y;
     size_t block; /* elements from the first vector's plane to the second's */
-    bool half, stream;
+    bool half, stream, clamped;
+    float low, high;
 };
 
 static FORCE_INLINE void put(const struct target *t, size_t at, vec v)
 {
+    if (t->clamped)
+        v = vclamp(v, t->low, t->high);
     if (t->half)
         vstore_bf16((uint16_t *)t->y + at, v);
     else if (t->stream)
@@ -145,8 +148,13 @@ static void forward_band(void *ctx, int task, int thread)
         for (int i = 0; i < count; i++) {
             size_t block = (size_t)picture * (size_t)j->k_blocks + (size_t)panel * 2;
             size_t at = block * plane + (size_t)(first + i) * (size_t)a->ow * V;
-            struct target t = {(char *)a->y + at * (a->half ? 2 : 4), plane, a->half,
-                               j->stream};
+            struct target t = {.y = (char *)a->y + at * (a->half ? 2 : 4),
+                               .block = plane,
+                               .half = a->half,
+                               .stream = j->stream,
+                               .clamped = a->clamped,
+                               .low = a->low,
+                               .high = a->high};
             forward_any(panel * 2 + 1 < j->k_blocks ? 2 : 1, j,
                         rows + (size_t)(i * a->stride_h) * (size_t)j->width,
                         j->u + (size_t)panel * j->panel, j->bias + panel * PANEL, &t);

@@ -108,16 +108,6 @@ static inline void fill_row(const struct job *j, int picture, int y, float *row)
     }
 }
 
-/* bf16 of a, and of b above it. */
-static FORCE_INLINE vec pair_of(vec a, vec b)
-{
-    _Alignas(64) uint16_t half[2][V];
-    vstore_bf16(half[0], a);
-    vstore_bf16(half[1], b);
-    return (vec)(__builtin_convertvector(*(const vechalf *)half[0], vecu) |
-                 __builtin_convertvector(*(const vechalf *)half[1], vecu) << 16);
-}
-
 /* In place: to bf16, or with `apart` to pairs of a number and the one so far to its right. */
 static inline void pair_row(const struct job *j, float *row, int apart)
 {
@@ -127,7 +117,7 @@ static inline void pair_row(const struct job *j, float *row, int apart)
     for (int i = 0; i < j->width; i += V) {
         const float *right = i + V < j->width ? row + i + apart : end + apart;
         if (apart)
-            vstore(row + i, pair_of(vload(row + i), vloadu(right)));
+            vstore(row + i, (vec)vpair_bf16(vload(row + i), vloadu(right)));
         else
             vstore_bf16((uint16_t *)at + i, vload(row + i));
     }
