@@ -18,6 +18,7 @@ struct tensor {
     int readers;             /* steps that write into the gradient; over 1 makes branches */
     int n_branch;            /* branches handed out */
     struct tensor **branch;  /* (readers) */
+    bool in_parts;           /* its producer takes the branches' gradients: no fork */
     int data_from, data_to;  /* life, in time; from > to: none */
     int grad_from, grad_to;
     bool shared;             /* the gradient lies over the data */

@@ -17,6 +17,14 @@ static void use(int *from, int *to, int time)
     *to = *to > time ? *to : time;
 }
 
+static void use_gradient(struct tensor *t, int time)
+{
+    if (!t->in_parts)
+        use(&t->grad_from, &t->grad_to, time);
+    for (int b = 0; t->in_parts && b < t->n_branch; b++)
+        use(&t->branch[b]->grad_from, &t->branch[b]->grad_to, time);
+}
+
 /* When the data and gradients of a step's tensors are written and read. */
 static void live_through(struct plan *p, int i)
 {
@@ -27,7 +35,7 @@ static void live_through(struct plan *p, int i)
     if (s->out->producer == i)
         use(&out->data_from, &out->data_to, i);
     if (s->backward) {
-        use(&s->out->grad_from, &s->out->grad_to, back);
+        use_gradient(s->out, back);
         if (g->needs_out)
             use(&out->data_from, &out->data_to, back);
     }
@@ -195,7 +203,7 @@ void plan_bind(struct plan *p)
     for (int i = 0; i < p->n_tensor; i++) {
         struct tensor *t = p->tensor[i];
         t->value.data = t->value.dtype == DTYPE_U8 ? NULL : base + t->data_of->data_at;
-        if (t->grad)
+        if (t->grad && !t->in_parts)
             t->value.grad = t->shared ? t->value.data : base + t->grad_at;
     }
     for (int i = 0; i < p->n_tensor; i++)

@@ -153,6 +153,48 @@ static void shared_gradients(void **state)
         }
 }
 
+/* f(a + b) is read by one add as it is, and by others through products: each reader has another
+ * gradient, and those of more than a few are added up by a fork. */
+static void check_readers(const struct shape *shape, int kind, int n_reader, enum dtype compute)
+{
+    struct trial t = {.graph = graph_new(&e),
+                      .n = shape->dim[0],
+                      .mode = MODE_TRAIN,
+                      .compute = compute,
+                      .needs_bf16 = compute == DTYPE_BF16,
+                      .row = kind == ACTIVATION_identity ? ": add, merge"
+                                                         : ": add+activation, merge"};
+    struct node *in[2] = {input(t.graph, shape), input(t.graph, shape)};
+    t.in = in[0];
+    t.more[0] = in[1];
+    struct node *z = add(t.graph, &op_add, NULL, in, 2);
+    if (kind != ACTIVATION_identity)
+        z = add(t.graph, &op_activation, &(struct activation_param){kind}, &z, 1);
+    t.out = z;
+    for (int i = 1; i < n_reader; i++) {
+        struct node *p = add(t.graph, &op_mul, NULL, (struct node *[]){z, in[i % 2]}, 2);
+        t.out = add(t.graph, &op_add, NULL, (struct node *[]){t.out, p}, 2);
+    }
+    char what[128], text[64];
+    snprintf(what, sizeof(what), "%s of %s read %d times", activation_name[kind],
+             shape_text(shape, text, sizeof(text)), n_reader);
+    trial_check(&t, what, compute == DTYPE_BF16 ? 2e-2 : 3e-6);
+    graph_free(t.graph);
+}
+
+static void many_readers(void **state)
+{
+    (void)state;
+    static const int kinds[] = {ACTIVATION_identity, ACTIVATION_relu, ACTIVATION_silu};
+    for (size_t i = 0; i < COUNT_OF(shapes); i++)
+        for (size_t k = 0; k < COUNT_OF(kinds); k++)
+            for (int n_reader = 1; n_reader <= 6; n_reader++) {
+                check_readers(&shapes[i], kinds[k], n_reader, DTYPE_F32);
+                if (shapes[i].rank == 4)
+                    check_readers(&shapes[i], kinds[k], n_reader, DTYPE_BF16);
+            }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +203,7 @@ int main(void)
         cmocka_unit_test(products),
         cmocka_unit_test(concats),
         cmocka_unit_test(shared_gradients),
+        cmocka_unit_test(many_readers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
