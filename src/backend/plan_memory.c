@@ -44,7 +44,7 @@ static void live_through(struct plan *p, int i)
         use(&data->data_from, &data->data_to, i);
         if (!s->backward)
             continue;
-        if (g->needs_in)
+        if (g->needs_in || (g->needs_first && k == 0))
             use(&data->data_from, &data->data_to, back);
         if (g->want_dx[k])
             use(&in->grad_from, &in->grad_to, back);

@@ -14,6 +14,9 @@ extern const struct kernel cpu_norm_act_drop_pool, cpu_norm_act_drop2d_pool, cpu
     cpu_norm_act, cpu_norm_pool, cpu_act_pool, cpu_act_drop, cpu_act_drop2d, cpu_norm, cpu_act,
     cpu_pool_2x2, cpu_drop, cpu_drop2d;
 
+/* fused_add.c */
+extern const struct kernel cpu_norm_add_act, cpu_norm_add;
+
 extern const struct kernel cpu_linear, cpu_linear_gemm, cpu_concat, cpu_attention,
     cpu_layer_norm, cpu_tokens, cpu_normalize;
 
