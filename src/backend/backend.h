@@ -69,9 +69,10 @@ struct group {
     const struct backend *backend;
 
     /* Stated by plan(): */
-    bool needs_in, needs_first,
-        needs_out;   /* backward reads in[..]->data, in[0]->data, out->data */
-    bool dx_over_in; /* backward may be given in[0]->grad == in[0]->data, and copes */
+    bool needs_in, needs_out; /* backward reads in[..]->data, out->data */
+    bool needs_first;         /* backward reads in[0]->data, also where not needs_in */
+    bool dx_over_in;          /* backward may be given in[0]->grad == in[0]->data, and copes */
+    bool dx_over_part;        /* the same of the last in[..]->grad and a part's */
     enum group_dx dx;
     size_t saved_bytes;   /* kept from forward to backward */
     size_t scratch_bytes; /* during one run */

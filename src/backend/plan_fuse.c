@@ -420,10 +420,10 @@ static void set_values(struct step *s)
     for (int i = 0; i < g->n_in; i++)
         g->in[i] = &s->in[i]->value;
     g->out = &s->out->value;
-    if (!s->out->in_parts)
-        g->part[g->n_part++] = g->out;
-    for (int b = 0; s->out->in_parts && b < s->out->n_branch; b++)
-        g->part[g->n_part++] = &s->out->branch[b]->value;
+    while (g->n_part < count_parts(s->out)) {
+        g->part[g->n_part] = &part_of(s->out, g->n_part)->value;
+        g->n_part++;
+    }
 }
 
 static bool plan_kernel(struct plan *p, struct step *s, struct err *e)

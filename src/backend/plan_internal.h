@@ -87,6 +87,15 @@ static inline struct node_facts *resolved(const struct plan *p, const struct nod
 {
     return &p->fact[p->fact[n->id].alias->id];
 }
+/* What a tensor's gradient is made of: itself, or the branches in parts. */
+static inline int count_parts(const struct tensor *t)
+{
+    return t->in_parts ? t->n_branch : 1;
+}
+static inline struct tensor *part_of(struct tensor *t, int i)
+{
+    return t->in_parts ? t->branch[i] : t;
+}
 static inline size_t dtype_size(enum dtype t)
 {
     return t == DTYPE_F32 ? 4 : t == DTYPE_BF16 ? 2 : 1;

@@ -19,10 +19,8 @@ static void use(int *from, int *to, int time)
 
 static void use_gradient(struct tensor *t, int time)
 {
-    if (!t->in_parts)
-        use(&t->grad_from, &t->grad_to, time);
-    for (int b = 0; t->in_parts && b < t->n_branch; b++)
-        use(&t->branch[b]->grad_from, &t->branch[b]->grad_to, time);
+    for (int i = 0; i < count_parts(t); i++)
+        use(&part_of(t, i)->grad_from, &part_of(t, i)->grad_to, time);
 }
 
 /* When the data and gradients of a step's tensors are written and read. */
@@ -83,6 +81,22 @@ static void join(struct tensor *t, struct tensor *root)
     use(&root->grad_from, &root->grad_to, t->grad_to);
 }
 
+/* The gradient of what a step adds is written over one that it is made of and that nobody reads
+ * later. */
+static void join_to_part(struct plan *p, int i)
+{
+    struct step *s = p->step[i];
+    int last = s->group.n_in - 1;
+    bool may = s->backward && s->group.dx_over_part && s->group.want_dx[last];
+    for (int k = 0; may && k < count_parts(s->out); k++) {
+        struct tensor *root = part_of(s->out, k)->grad_of;
+        if (root->grad_to > back_time(p, i))
+            continue;
+        join(s->in[last], root);
+        return;
+    }
+}
+
 /* Gradients that are the same have one place (group_dx): readers come first, so that what a step
  * joins has been joined already. */
 static void join_gradients(struct plan *p)
@@ -90,6 +104,7 @@ static void join_gradients(struct plan *p)
     for (int i = p->n_step - 1; i >= 0; i--) {
         struct step *s = p->step[i];
         const struct group *g = &s->group;
+        join_to_part(p, i);
         struct tensor *root = s->backward && g->dx == DX_DY ? s->out->grad_of : NULL;
         for (int k = 0; s->backward && g->dx != DX_OWN && k < g->n_in; k++) {
             if (!g->want_dx[k])

@@ -190,6 +190,36 @@ static void forks_where_the_sum_is_wanted(void **state)
     backend_close(b);
 }
 
+/* bn(conv(x)) + x is one group where x's gradient is wanted, which is the sum's. */
+static void sum_has_a_place(void **state)
+{
+    (void)state;
+    struct backend *b = backend_open("cpu", 1, &e);
+    struct graph *g = graph_new(&e);
+    struct node *in = input(g);
+    struct conv2d_param p = {.out = C, .kernel_h = 1, .kernel_w = 1};
+    struct node *c = add(g, &op_conv2d, "conv", &p, in);
+    struct node *bn = add(g, &op_batch_norm, "bn", NULL, c);
+    struct node *sum = graph_add(g, &op_add, "sum", NULL, (struct node *[]){bn, in}, 2, &e);
+    struct weights *w = weights_new(g, &e);
+    for (int wanted = 0; wanted < 2; wanted++) {
+        struct plan *plan =
+            plan_of(b, g, w,
+                    (struct plan_request){.keep = (struct node *[]){sum, NULL},
+                                          .want = (struct node *[]){wanted ? in : NULL, NULL},
+                                          .want_weights = true,
+                                          .mode = MODE_TRAIN});
+        int n = 0;
+        for (int i = 0; plan_describe(plan, i); i++)
+            n += strstr(plan_describe(plan, i), "batch_norm+add") != NULL;
+        assert_int_equal(n, wanted);
+        plan_free(plan);
+    }
+    weights_free(w);
+    graph_free(g);
+    backend_close(b);
+}
+
 static void mistakes_are_named(void **state)
 {
     struct backend *b = backend_open(*state, 1, &e);
@@ -223,6 +253,7 @@ int main(void)
         cmocka_unit_test_prestate(frozen_nodes_stand, ref),
         cmocka_unit_test_prestate(frozen_nodes_stand, cpu),
         cmocka_unit_test(forks_where_the_sum_is_wanted),
+        cmocka_unit_test(sum_has_a_place),
         cmocka_unit_test_prestate(mistakes_are_named, ref),
         cmocka_unit_test_prestate(mistakes_are_named, cpu),
     };

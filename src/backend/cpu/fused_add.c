@@ -2,7 +2,8 @@
  *
  * Forward reads x for the statistics, then x and what is added for y. Backward reads the gradients
  * of y's readers, x, and y or what is added; it writes dz, which is the gradient of what is added,
- * and takes its sums on the way. Then it reads dz and x for dx, which may lie over x. */
+ * and takes its sums on the way; dz may lie over a gradient it is made of. Then it reads dz and x for
+ * dx, which may lie over x. */
 #include "backend/cpu/fused_group.h"
 #include "backend/cpu/kernels.h"
 
@@ -19,6 +20,7 @@ static bool plan(struct group *g, struct err *e)
         return false;
     const struct fused *f = g->state;
     bool from_y = activation_from_y[f->kind];
+    g->dx_over_part = true;
     g->needs_first = true;
     g->needs_in = !from_y;
     g->needs_out = from_y && f->kind != ACTIVATION_identity;
