@@ -99,6 +99,7 @@ static const struct kernel *const kernels[] = {
     &cpu_norm_act_drop2d_pool,
     &cpu_norm_act_pool,
     &cpu_norm_add_act,
+    &cpu_norm_depth_add,
     &cpu_norm_act_drop,
     &cpu_norm_act_drop2d,
     &cpu_act_drop_pool,

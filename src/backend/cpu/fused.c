@@ -46,6 +46,8 @@ static void read_nodes(const struct group *g, struct fused *f)
             f->pool = true;
         else if (n->op == &op_add)
             f->adds = true;
+        else if (n->op == &op_stochastic_depth)
+            f->depth = g->mode == MODE_TRAIN ? n : NULL;
         else if (g->mode == MODE_TRAIN)
             f->drop = n;
     }
@@ -175,6 +177,8 @@ static void run_task(void *ctx, int task, int thread)
     set_rows(s, &t, task % f->n_band);
     if (f->adds)
         set_added(g, &t, plane * f->in_plane);
+    if (f->depth)
+        t.factor = merge_depth_factor(g, f->depth, plane / (size_t)f->CB);
     (s->instead && fused_gamma_is_small(f, g, cb) ? s->instead : s->fn)(&t);
 }
 

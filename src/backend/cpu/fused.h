@@ -4,7 +4,7 @@
  *
  * A task is some rows of one plane (n, c .. c + V-1), whose pixels are V channels each. Letters:
  * x -> z = scale x + shift -> f(z) -> dropout -> maximum of 2x2 -> y; or, with an add,
- * x -> z = scale x + shift + more -> f(z) = y. dz is the gradient of z. */
+ * x -> z = factor (scale x + shift) + more -> f(z) = y. dz is the gradient of z. */
 #ifndef BACKEND_CPU_FUSED_H
 #define BACKEND_CPU_FUSED_H
 
@@ -43,7 +43,7 @@ struct fused_task {
     void *index;      /* (H/2, W/2, 2): low and high bit of the winner 0..3, row by row */
     const void *keep; /* (H, W), or one word when keep_step is 0; NULL = no dropout */
     int keep_step;
-    float factor; /* 1 / (1 - p) of dropout, else 1 */
+    float factor; /* 1 / (1 - p) of dropout; 0 or that of stochastic depth; else 1 */
     int H, W;
     int row0, row1;    /* rows of y when pooled, else of x */
     const float *coef; /* (COEF_COUNT, V) */

@@ -1,4 +1,5 @@
-/* Batch norm, an add and perhaps an activation: where the branches of a residual block meet.
+/* Batch norm, perhaps stochastic depth, an add, perhaps an activation: where the branches of a
+ * residual block meet.
  *
  * Forward reads x for the statistics, then x and what is added for y. Backward reads the gradients
  * of y's readers, x, and y or what is added; it writes dz, which is the gradient of what is added,
@@ -72,4 +73,5 @@ static bool run(struct group *g, enum pass pass, struct err *e)
         .run = run,                                                                            \
     }
 FUSED_ADD(norm_add_act, "batch_norm+add+activation");
+FUSED_ADD(norm_depth_add, "batch_norm+stochastic_depth+add");
 FUSED_ADD(norm_add, "batch_norm+add");

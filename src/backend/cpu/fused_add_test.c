@@ -14,10 +14,13 @@
 
 /* ADD_OLDER: y itself is then added to what is older than it, whose gradient is y's, and which is still
  * to be read when y's has been. */
-enum added { ADD_INPUT, ADD_FIRST, ADD_NORM, ADD_SELF, ADD_OLDER, ADD_COUNT };
-static const char *const added_name[] = {"another input", "another input first",
-                                         "another batch norm", "its own input",
-                                         "another input, then something older"};
+enum added { ADD_INPUT, ADD_FIRST, ADD_NORM, ADD_SELF, ADD_OLDER, ADD_DEPTH, ADD_COUNT };
+static const char *const added_name[] = {"another input",
+                                         "another input first",
+                                         "another batch norm",
+                                         "its own input",
+                                         "another input, then something older",
+                                         "another input at random"};
 
 struct block {
     enum added added;
@@ -41,6 +44,9 @@ static struct trial build(const struct block *b)
     if (b->added == ADD_NORM)
         from[1] = trial_add(t.graph, &op_batch_norm, NULL, &in[1], 1);
     from[0] = trial_add(t.graph, &op_batch_norm, NULL, &in[0], 1);
+    if (b->added == ADD_DEPTH)
+        from[0] =
+            trial_add(t.graph, &op_stochastic_depth, &(struct dropout_param){0.4f}, from, 1);
     if (b->added == ADD_FIRST)
         t.out = trial_add(t.graph, &op_add, NULL, (struct node *[]){from[1], from[0]}, 2);
     else
@@ -60,6 +66,8 @@ static void check(const struct block *b, enum mode mode, enum dtype compute, dou
 {
     struct trial t = build(b);
     t.mode = mode;
+    if (b->added == ADD_DEPTH && mode == MODE_TRAIN)
+        t.row = ": batch_norm+stochastic_depth+add, fused";
     t.forward = mode == MODE_EVAL;
     t.compute = compute;
     t.needs_bf16 = compute == DTYPE_BF16;

@@ -9,7 +9,8 @@
 
 struct fused {
     const struct batch_norm_param *norm;
-    const struct node *drop; /* dropout or dropout2d, active, or NULL */
+    const struct node *drop;  /* dropout or dropout2d, active, or NULL */
+    const struct node *depth; /* stochastic depth before the add, the same */
     bool adds, pool;
     enum activation kind;
     bool statistics; /* of the batch, not the running ones */

@@ -211,17 +211,21 @@ static float load(const void *at, size_t elem, size_t i)
     return elem == 4 ? ((const float *)at)[i] : bf16_to_float(((const uint16_t *)at)[i]);
 }
 
+float merge_depth_factor(const struct group *g, const struct node *depth, size_t picture)
+{
+    struct rng r = rng_at(g->seed, RNG_DROPOUT, g->step, (uint64_t)depth->id);
+    return dropout_factor(&r, ((const struct dropout_param *)depth->param)->p, picture);
+}
+
 /* Of a channel of a picture: the gate's, the layer scale's, or the picture's own. */
 static void set_factors(const struct group *g, int plane, float *factor)
 {
     const struct merge *m = g->state;
     int first = plane % blocks(g) * m->V, C = g->in[0]->shape.dim[1];
     const struct node *node = g->node[0];
-    struct rng r = rng_at(g->seed, RNG_DROPOUT, g->step, (uint64_t)node->id);
     float kept = 1;
     if (node->op == &op_stochastic_depth && g->mode == MODE_TRAIN)
-        kept = dropout_factor(&r, ((const struct dropout_param *)node->param)->p,
-                              (size_t)(plane / blocks(g)));
+        kept = merge_depth_factor(g, node, (size_t)(plane / blocks(g)));
     for (int l = 0; l < m->V; l++)
         if (node->op == &op_mul)
             factor[l] = load(g->in[1]->data, m->elem, (size_t)plane * (size_t)m->V + (size_t)l);

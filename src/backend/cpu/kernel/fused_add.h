@@ -1,8 +1,11 @@
-/* Included by fused_f32.c and fused_bf16.c after fused_backward.h: z = scale x + shift + more. */
+/* Included by fused_f32.c and fused_bf16.c after fused_backward.h:
+ * z = factor (scale x + shift) + more. */
 
 ALWAYS void forward_add(const struct fused_task *t, enum activation kind)
 {
-    const vec scale = vload(t->coef + COEF_SCALE * V), shift = vload(t->coef + COEF_SHIFT * V);
+    const vec factor = vset(t->factor);
+    const vec scale = vload(t->coef + COEF_SCALE * V) * factor;
+    const vec shift = vload(t->coef + COEF_SHIFT * V) * factor;
     const vmask real = vgt(vload(t->coef + COEF_REAL * V), vset(0));
     const elem *x = t->x, *more = t->more;
     elem *y = t->y;
@@ -15,7 +18,9 @@ ALWAYS void forward_add(const struct fused_task *t, enum activation kind)
 
 ALWAYS void sums_add(const struct fused_task *t, enum activation kind, bool from_y)
 {
-    const vec scale = vload(t->coef + COEF_SCALE * V), shift = vload(t->coef + COEF_SHIFT * V);
+    const vec factor = vset(t->factor);
+    const vec scale = vload(t->coef + COEF_SCALE * V) * factor;
+    const vec shift = vload(t->coef + COEF_SHIFT * V) * factor;
     const vec mean = vload(t->coef + COEF_MEAN * V);
     const elem *x = t->x, *y = t->y, *more = t->more, *part[GROUP_MAX_PART];
     const int n_part = t->n_part;
@@ -31,7 +36,7 @@ ALWAYS void sums_add(const struct fused_task *t, enum activation kind, bool from
             dz *= from_y ? vslope_y(kind, eload(y + i * V))
                          : vslope(kind, vfma(at, scale, shift) + eload(more + i * V));
             estore(out + i * V, dz);
-            pair_add(&s[w & 1], dz, at - mean);
+            pair_add(&s[w & 1], dz * factor, at - mean);
         }
         pair_close(&s[0]);
         pair_close(&s[1]);
