@@ -22,17 +22,17 @@ ALWAYS void sums_add(const struct fused_task *t, enum activation kind, bool from
     const vec scale = vload(t->coef + COEF_SCALE * V) * factor;
     const vec shift = vload(t->coef + COEF_SHIFT * V) * factor;
     const vec mean = vload(t->coef + COEF_MEAN * V);
-    const elem *x = t->x, *y = t->y, *more = t->more, *part[GROUP_MAX_PART];
+    const elem *x = t->x, *y = t->y, *more = t->more;
+    const void *part[GROUP_MAX_PART];
     const int n_part = t->n_part;
     elem *out = t->dz;
     struct pair_sum s[2] = {{{vset(0)}, {vset(0)}}, {{vset(0)}, {vset(0)}}};
-    for (int k = 0; k < n_part; k++)
-        part[k] = t->part[k];
+    memcpy(part, t->part, sizeof(part)); /* stores do not alias it */
     for (size_t row = (size_t)t->row0; row < (size_t)t->row1; row++) {
         for (size_t w = 0, i = row * (size_t)t->W; w < (size_t)t->W; w++, i++) {
-            vec at = eload(x + i * V), dz = eload(part[0] + i * V);
+            vec at = eload(x + i * V), dz = eload((const elem *)part[0] + i * V);
             for (int k = 1; k < n_part; k++)
-                dz += eload(part[k] + i * V);
+                dz += eload((const elem *)part[k] + i * V);
             dz *= from_y ? vslope_y(kind, eload(y + i * V))
                          : vslope(kind, vfma(at, scale, shift) + eload(more + i * V));
             estore(out + i * V, dz);
