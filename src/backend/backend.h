@@ -31,7 +31,7 @@ struct weight_ref {
     float *grad;  /* canonical; NULL for buffers and when not wanted. Written, not added to */
 };
 
-enum { GROUP_MAX_NODE = 6, GROUP_MAX_WEIGHT = 10 };
+enum { GROUP_MAX_NODE = 6, GROUP_MAX_WEIGHT = 10, GROUP_MAX_PART = 4 };
 
 /* What the gradients of a group's inputs have in common. */
 enum group_dx {
@@ -49,7 +49,11 @@ struct group {
     struct value *in[NODE_MAX_IN];
     const struct node *source[NODE_MAX_IN]; /* whose outputs they are */
     int n_in;
-    struct value *out;                          /* of the last node */
+    struct value *out; /* of the last node */
+    /* Whose gradients add up to out's: out alone, or, where the kernel takes_parts, the branches
+     * to out's readers; out->grad is NULL then. */
+    const struct value *part[GROUP_MAX_PART];
+    int n_part;
     struct weight_ref weight[GROUP_MAX_WEIGHT]; /* of the nodes, in order */
     int n_weight;
 
@@ -66,7 +70,9 @@ struct group {
 
     /* Stated by plan(): */
     bool needs_in, needs_out; /* backward reads in[..]->data, out->data */
+    bool needs_first;         /* backward reads in[0]->data, also where not needs_in */
     bool dx_over_in;          /* backward may be given in[0]->grad == in[0]->data, and copes */
+    bool dx_over_part;        /* the same of the last in[..]->grad and a part's */
     enum group_dx dx;
     size_t saved_bytes;   /* kept from forward to backward */
     size_t scratch_bytes; /* during one run */
@@ -85,6 +91,7 @@ struct kernel {
     const char *name;    /* "winograd_4x4" for `linnet bench` and the run's record */
     const char *pattern; /* "conv2d", "batch_norm+activation+max_pool": op names joined by + */
     enum layout in, out;
+    bool takes_parts; /* adds up the gradients of out's readers itself */
     size_t plan_size;
     /* Is this row right for the group? Shapes, mode, ISA, compute are set; values have shapes but
      * no layout yet. NULL = always. */

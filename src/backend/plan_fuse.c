@@ -1,6 +1,7 @@
 /* Nodes become groups (the longest pattern of the backend's table that fits), groups become steps
  * over tensors; where two neighbours disagree on the layout a reorder stands between them, and where
- * several steps read a tensor that has a gradient, a fork gives each a branch and adds them up. */
+ * several steps read a tensor that has a gradient, each gets a branch, and a fork adds them up unless
+ * the step that wrote the tensor does. */
 #include "backend/plan_internal.h"
 #include "backend/profile.h"
 #include "op/params.h"
@@ -301,21 +302,38 @@ static bool choose(struct plan *p, const struct plan_request *r, const struct no
 
 /* -- inputs of a step -- */
 
+/* Does the step that writes t add up its gradient? Whoever replaces its rule or reads the gradient
+ * from outside wants the sum. */
+static bool taken_in_parts(const struct plan *p, const struct tensor *t)
+{
+    const struct step *s = t->producer < 0 ? NULL : p->step[t->producer];
+    return s && s->group.kernel->takes_parts && !s->rule && !t->wanted &&
+           t->readers <= GROUP_MAX_PART;
+}
+
+static bool add_fork(struct plan *p, struct tensor *t, struct err *e)
+{
+    struct step *s = new_step(p, e);
+    if (!s)
+        return false;
+    s->group.kernel = &fork_kernel;
+    s->group.node[s->group.n_node++] = t->node;
+    s->group.n_in = 1;
+    s->group.want_dx[0] = true;
+    s->in[0] = t;
+    s->out = t;
+    return true;
+}
+
 static struct tensor *branch_of(struct plan *p, struct tensor *t, struct err *e)
 {
     if (!t->branch) {
         t->branch = arena_new(&p->arena, (size_t)t->readers, sizeof(*t->branch), e);
-        struct step *s = t->branch ? new_step(p, e) : NULL;
-        if (!s)
+        t->in_parts = taken_in_parts(p, t);
+        if (!t->branch || (!t->in_parts && !add_fork(p, t, e)))
             return NULL;
-        s->group.kernel = &fork_kernel;
-        s->group.node[s->group.n_node++] = t->node;
-        s->group.n_in = 1;
-        s->group.want_dx[0] = true;
-        s->in[0] = t;
-        s->out = t;
     }
-    struct tensor *b = new_tensor(p, t->node, p->n_step - 1, e);
+    struct tensor *b = new_tensor(p, t->node, t->producer, e);
     if (!b)
         return NULL;
     b->value = t->value;
@@ -396,12 +414,22 @@ static bool open_fork(struct plan *p, struct fork *f, const struct tensor *whole
     return f->part != NULL;
 }
 
-static bool plan_kernel(struct plan *p, struct step *s, struct err *e)
+static void set_values(struct step *s)
 {
     struct group *g = &s->group;
     for (int i = 0; i < g->n_in; i++)
         g->in[i] = &s->in[i]->value;
     g->out = &s->out->value;
+    while (g->n_part < count_parts(s->out)) {
+        g->part[g->n_part] = &part_of(s->out, g->n_part)->value;
+        g->n_part++;
+    }
+}
+
+static bool plan_kernel(struct plan *p, struct step *s, struct err *e)
+{
+    struct group *g = &s->group;
+    set_values(s);
     s->backward = s->out->grad;
     g->backward = s->backward;
     g->state = arena_new(&p->arena, 1, g->kernel->plan_size + 1, e);

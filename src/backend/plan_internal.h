@@ -18,6 +18,7 @@ struct tensor {
     int readers;             /* steps that write into the gradient; over 1 makes branches */
     int n_branch;            /* branches handed out */
     struct tensor **branch;  /* (readers) */
+    bool in_parts;           /* its producer takes the branches' gradients: no fork */
     int data_from, data_to;  /* life, in time; from > to: none */
     int grad_from, grad_to;
     bool shared;             /* the gradient lies over the data */
@@ -85,6 +86,15 @@ static inline struct node_facts *fact_of(const struct plan *p, const struct node
 static inline struct node_facts *resolved(const struct plan *p, const struct node *n)
 {
     return &p->fact[p->fact[n->id].alias->id];
+}
+/* What a tensor's gradient is made of: itself, or the branches in parts. */
+static inline int count_parts(const struct tensor *t)
+{
+    return t->in_parts ? t->n_branch : 1;
+}
+static inline struct tensor *part_of(struct tensor *t, int i)
+{
+    return t->in_parts ? t->branch[i] : t;
 }
 static inline size_t dtype_size(enum dtype t)
 {

@@ -17,6 +17,12 @@ static void use(int *from, int *to, int time)
     *to = *to > time ? *to : time;
 }
 
+static void use_gradient(struct tensor *t, int time)
+{
+    for (int i = 0; i < count_parts(t); i++)
+        use(&part_of(t, i)->grad_from, &part_of(t, i)->grad_to, time);
+}
+
 /* When the data and gradients of a step's tensors are written and read. */
 static void live_through(struct plan *p, int i)
 {
@@ -27,7 +33,7 @@ static void live_through(struct plan *p, int i)
     if (s->out->producer == i)
         use(&out->data_from, &out->data_to, i);
     if (s->backward) {
-        use(&s->out->grad_from, &s->out->grad_to, back);
+        use_gradient(s->out, back);
         if (g->needs_out)
             use(&out->data_from, &out->data_to, back);
     }
@@ -36,7 +42,7 @@ static void live_through(struct plan *p, int i)
         use(&data->data_from, &data->data_to, i);
         if (!s->backward)
             continue;
-        if (g->needs_in)
+        if (g->needs_in || (g->needs_first && k == 0))
             use(&data->data_from, &data->data_to, back);
         if (g->want_dx[k])
             use(&in->grad_from, &in->grad_to, back);
@@ -75,6 +81,22 @@ static void join(struct tensor *t, struct tensor *root)
     use(&root->grad_from, &root->grad_to, t->grad_to);
 }
 
+/* The gradient of what a step adds is written over one that it is made of and that nobody reads
+ * later. */
+static void join_to_part(struct plan *p, int i)
+{
+    struct step *s = p->step[i];
+    int last = s->group.n_in - 1;
+    bool may = s->backward && s->group.dx_over_part && s->group.want_dx[last];
+    for (int k = 0; may && k < count_parts(s->out); k++) {
+        struct tensor *root = part_of(s->out, k)->grad_of;
+        if (root->grad_to > back_time(p, i))
+            continue;
+        join(s->in[last], root);
+        return;
+    }
+}
+
 /* Gradients that are the same have one place (group_dx): readers come first, so that what a step
  * joins has been joined already. */
 static void join_gradients(struct plan *p)
@@ -82,6 +104,7 @@ static void join_gradients(struct plan *p)
     for (int i = p->n_step - 1; i >= 0; i--) {
         struct step *s = p->step[i];
         const struct group *g = &s->group;
+        join_to_part(p, i);
         struct tensor *root = s->backward && g->dx == DX_DY ? s->out->grad_of : NULL;
         for (int k = 0; s->backward && g->dx != DX_OWN && k < g->n_in; k++) {
             if (!g->want_dx[k])
@@ -195,7 +218,7 @@ void plan_bind(struct plan *p)
     for (int i = 0; i < p->n_tensor; i++) {
         struct tensor *t = p->tensor[i];
         t->value.data = t->value.dtype == DTYPE_U8 ? NULL : base + t->data_of->data_at;
-        if (t->grad)
+        if (t->grad && !t->in_parts)
             t->value.grad = t->shared ? t->value.data : base + t->grad_at;
     }
     for (int i = 0; i < p->n_tensor; i++)

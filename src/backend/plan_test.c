@@ -4,6 +4,7 @@
 
 #include "backend/backend.h"
 #include "base/rng.h"
+#include "op/activation.h"
 #include "op/params.h"
 
 #include <math.h>
@@ -128,6 +129,97 @@ static void frozen_nodes_stand(void **state)
     backend_close(b);
 }
 
+static int count_forks(const struct plan *p)
+{
+    int n = 0;
+    for (int i = 0; plan_describe(p, i); i++)
+        n += strstr(plan_describe(p, i), "fork") != NULL;
+    return n;
+}
+
+static bool halve_matches(const struct node *n)
+{
+    return n->op == &op_activation;
+}
+
+static void halve(const float *x, const float *y, const float *dy, float *dx, size_t n)
+{
+    (void)x;
+    (void)y;
+    for (size_t i = 0; i < n; i++)
+        dx[i] = dy[i] / 2;
+}
+
+/* relu(x + x) read twice: its gradient is taken in parts, unless it is read from outside or its rule
+ * is replaced, which wants it whole. */
+static void forks_where_the_sum_is_wanted(void **state)
+{
+    (void)state;
+    float x[N * C * H * W], dx[N * C * H * W], dz[N * C * H * W];
+    fill(x, COUNT_OF(x), 1);
+    struct backend *b = backend_open("cpu", 2, &e);
+    struct graph *g = graph_new(&e);
+    struct node *in = input(g);
+    struct node *sum = graph_add(g, &op_add, "sum", NULL, (struct node *[]){in, in}, 2, &e);
+    struct node *z =
+        add(g, &op_activation, "z", &(struct activation_param){ACTIVATION_relu}, sum);
+    struct node *out = graph_add(g, &op_add, "out", NULL, (struct node *[]){z, z}, 2, &e);
+    struct weights *w = weights_new(g, &e);
+    const struct backward_rule rule = {
+        .name = "halve", .matches = halve_matches, .apply = halve};
+    for (int i = 0; i < 3; i++) {
+        struct plan_request r = {
+            .keep = (struct node *[]){out, NULL},
+            .want = (struct node *[]){in, i == 1 ? z : NULL, NULL},
+            .rule = (const struct backward_rule *[]){i == 2 ? &rule : NULL, NULL}};
+        struct plan *p = plan_of(b, g, w, r);
+        assert_int_equal(count_forks(p), i ? 2 : 1); /* in's, whoever reads it */
+        assert_true(plan_feed(p, in, x, N, &e) && plan_forward(p, 0, &e) &&
+                    plan_seed(p, out, NULL, 1, &e) && plan_backward(p, NULL, NULL, &e) &&
+                    plan_read_grad(p, in, dx, &e));
+        for (size_t k = 0; k < COUNT_OF(x); k++)
+            assert_float_equal(dx[k], i == 2 ? 2 : x[k] > 0 ? 4 : 0, 0);
+        if (i == 1) {
+            assert_true(plan_read_grad(p, z, dz, &e));
+            assert_float_equal(dz[0], 2, 0);
+        }
+        plan_free(p);
+    }
+    weights_free(w);
+    graph_free(g);
+    backend_close(b);
+}
+
+/* bn(conv(x)) + x is one group where x's gradient is wanted, which is the sum's. */
+static void sum_has_a_place(void **state)
+{
+    (void)state;
+    struct backend *b = backend_open("cpu", 1, &e);
+    struct graph *g = graph_new(&e);
+    struct node *in = input(g);
+    struct conv2d_param p = {.out = C, .kernel_h = 1, .kernel_w = 1};
+    struct node *c = add(g, &op_conv2d, "conv", &p, in);
+    struct node *bn = add(g, &op_batch_norm, "bn", NULL, c);
+    struct node *sum = graph_add(g, &op_add, "sum", NULL, (struct node *[]){bn, in}, 2, &e);
+    struct weights *w = weights_new(g, &e);
+    for (int wanted = 0; wanted < 2; wanted++) {
+        struct plan *plan =
+            plan_of(b, g, w,
+                    (struct plan_request){.keep = (struct node *[]){sum, NULL},
+                                          .want = (struct node *[]){wanted ? in : NULL, NULL},
+                                          .want_weights = true,
+                                          .mode = MODE_TRAIN});
+        int n = 0;
+        for (int i = 0; plan_describe(plan, i); i++)
+            n += strstr(plan_describe(plan, i), "batch_norm+add") != NULL;
+        assert_int_equal(n, wanted);
+        plan_free(plan);
+    }
+    weights_free(w);
+    graph_free(g);
+    backend_close(b);
+}
+
 static void mistakes_are_named(void **state)
 {
     struct backend *b = backend_open(*state, 1, &e);
@@ -160,6 +252,8 @@ int main(void)
         cmocka_unit_test_prestate(branches_add_up, cpu),
         cmocka_unit_test_prestate(frozen_nodes_stand, ref),
         cmocka_unit_test_prestate(frozen_nodes_stand, cpu),
+        cmocka_unit_test(forks_where_the_sum_is_wanted),
+        cmocka_unit_test(sum_has_a_place),
         cmocka_unit_test_prestate(mistakes_are_named, ref),
         cmocka_unit_test_prestate(mistakes_are_named, cpu),
     };

@@ -39,6 +39,38 @@ struct outcome {
     size_t n_y, n_x, n_winner;
 };
 
+static inline struct node *trial_add(struct graph *g, const struct op *op, const void *param,
+                                     struct node *const *in, int n_in)
+{
+    char name[32];
+    struct err e;
+    snprintf(name, sizeof(name), "%s%d", op->name, g->n_node);
+    struct node *n = graph_add(g, op, name, param, in, n_in, &e);
+    if (!n)
+        fail_msg("%s", e.msg);
+    return n;
+}
+
+/* An input of a shape whose dim[0] is the batch. */
+static inline struct node *trial_input(struct graph *g, const struct shape *s)
+{
+    struct input_param p = {.shape = *s};
+    p.shape.dim[0] = 1;
+    return trial_add(g, &op_input, &p, NULL, 0);
+}
+
+/* The sum of what n_reader nodes make of y, each with another gradient; the first is an add. */
+static inline struct node *trial_readers(struct graph *g, struct node *y,
+                                         struct node *const in[2], int n_reader)
+{
+    struct node *out = y;
+    for (int i = 1; i < n_reader; i++) {
+        struct node *p = trial_add(g, &op_mul, NULL, (struct node *[]){y, in[i % 2]}, 2);
+        out = trial_add(g, &op_add, NULL, (struct node *[]){out, p}, 2);
+    }
+    return out;
+}
+
 static inline void trial_fill(float *x, size_t n, uint64_t stream, enum dtype rounding)
 {
     struct rng r = rng_at(3, RNG_TEST, stream, 0);

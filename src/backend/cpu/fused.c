@@ -7,29 +7,13 @@
  *
  * Sums are taken over bands of rows whose number depends on shapes alone, and added in double in
  * their order: the result is the same for any number of threads and shards. */
-#include "backend/cpu/fused.h"
+#include "backend/cpu/fused_group.h"
 #include "backend/cpu/kernels.h"
 #include "base/parallel.h"
 #include "base/rng.h"
-#include "op/params.h"
 
 #include <math.h>
 #include <string.h>
-
-struct fused {
-    const struct batch_norm_param *norm;
-    const struct node *drop; /* dropout or dropout2d, active, or NULL */
-    bool pool;
-    enum activation kind;
-    bool statistics; /* of the batch, not the running ones */
-    bool from_y;     /* backward takes z or the slope from y */
-    const struct fused_kernels *kernels;
-    void (*draw)(const struct fused_draw *d);
-    int V, C, CB, H, W, n_band, band_rows; /* of y when pooled, else of x */
-    size_t elem, in_plane, out_plane;      /* bytes */
-    size_t win_at, index_at, keep_at;      /* in saved, after the coefficients */
-    float factor;
-};
 
 /* -- plan -- */
 
@@ -60,6 +44,10 @@ static void read_nodes(const struct group *g, struct fused *f)
             f->kind = (enum activation)((const struct activation_param *)n->param)->kind;
         else if (n->op == &op_max_pool)
             f->pool = true;
+        else if (n->op == &op_add)
+            f->adds = true;
+        else if (n->op == &op_stochastic_depth)
+            f->depth = g->mode == MODE_TRAIN ? n : NULL;
         else if (g->mode == MODE_TRAIN)
             f->drop = n;
     }
@@ -94,7 +82,7 @@ static void set_bands(struct fused *f)
     f->n_band = (rows + f->band_rows - 1) / f->band_rows;
 }
 
-static bool fused_plan(struct group *g, struct err *e)
+bool fused_plan(struct group *g, struct err *e)
 {
     (void)e;
     struct fused *f = g->state;
@@ -128,33 +116,6 @@ static bool fused_plan(struct group *g, struct err *e)
 
 /* -- tasks -- */
 
-struct sweep {
-    struct group *g;
-    const struct fused *f;
-    fused_fn *fn;
-    fused_fn *instead;  /* of fn where gamma is nearly 0 */
-    const void *dy;     /* when it is not out's gradient */
-    bool all_rows;      /* of x, also when pooled */
-    bool back_to_front; /* what the last sweep left in the cache comes first */
-};
-
-static float *coef_of(const struct group *g, const struct fused *f, int cb)
-{
-    return (float *)g->saved + (size_t)cb * COEF_COUNT * (size_t)f->V;
-}
-
-/* Rounding of y is seen in z - beta, magnified by beta / gamma. */
-static bool gamma_is_small(const struct fused *f, const struct group *g, int cb)
-{
-    const float limit = f->elem == 4 ? 64 : 4;
-    for (int c = cb * f->V; c < f->C && c < (cb + 1) * f->V; c++) {
-        float gamma = fabsf(g->weight[0].value[c]);
-        if (!(gamma > 1e-12f && fabsf(g->weight[1].value[c]) <= limit * gamma))
-            return true;
-    }
-    return false;
-}
-
 static void *offset(void *base, size_t bytes)
 {
     return base ? (char *)base + bytes : NULL;
@@ -169,6 +130,17 @@ static void set_rows(const struct sweep *s, struct fused_task *t, int band)
     if (f->pool && s->all_rows) {
         t->row0 *= 2;
         t->row1 = band == f->n_band - 1 ? f->H : 2 * t->row1;
+    }
+}
+
+/* What an add adds, where its gradient goes, and what adds up to y's. */
+static void set_added(const struct group *g, struct fused_task *t, size_t at)
+{
+    t->more = offset(g->in[1]->data, at);
+    t->dz = offset(g->in[1]->grad, at);
+    while (t->n_part < g->n_part) {
+        t->part[t->n_part] = offset(g->part[t->n_part]->grad, at);
+        t->n_part++;
     }
 }
 
@@ -199,146 +171,21 @@ static void run_task(void *ctx, int task, int thread)
         .factor = f->factor,
         .H = f->H,
         .W = f->W,
-        .coef = coef_of(g, f, cb),
+        .coef = fused_coef_of(g, f, cb),
         .sum = (float *)g->scratch + (size_t)task * 2 * (size_t)f->V,
     };
     set_rows(s, &t, task % f->n_band);
-    (s->instead && gamma_is_small(f, g, cb) ? s->instead : s->fn)(&t);
+    if (f->adds)
+        set_added(g, &t, plane * f->in_plane);
+    if (f->depth)
+        t.factor = merge_depth_factor(g, f->depth, plane / (size_t)f->CB);
+    (s->instead && fused_gamma_is_small(f, g, cb) ? s->instead : s->fn)(&t);
 }
 
-static void sweep(const struct sweep *s)
+void fused_sweep(const struct sweep *s)
 {
     struct sweep copy = *s;
     parallel_for(s->g->n_thread, s->g->n * s->f->CB * s->f->n_band, run_task, &copy);
-}
-
-/* -- statistics and coefficients -- */
-
-/* The partial sums of one channel, in the order of pictures and bands. */
-struct partials {
-    const struct group *g;
-    const struct fused *f;
-    int c;
-};
-
-static const float *partial(const struct partials *p, int n, int band)
-{
-    const struct fused *f = p->f;
-    size_t task = ((size_t)n * (size_t)f->CB + (size_t)(p->c / f->V)) * (size_t)f->n_band;
-    return (const float *)p->g->scratch + (task + (size_t)band) * 2 * (size_t)f->V +
-           p->c % f->V;
-}
-
-static double pixels_of_band(const struct fused *f, int band)
-{
-    int step = f->pool ? 2 * f->band_rows : f->band_rows, row0 = band * step;
-    return (double)(band == f->n_band - 1 ? f->H - row0 : step) * f->W;
-}
-
-/* Chan, Golub, LeVeque: "Updating formulae and a pairwise algorithm for computing sample
- * variances", 1979. */
-static void merge_moments(const struct partials *p, double *mean, double *square)
-{
-    const struct fused *f = p->f;
-    double sum = 0;
-    for (int n = 0; n < p->g->n; n++)
-        for (int b = 0; b < f->n_band; b++)
-            sum += pixels_of_band(f, b) * (double)*partial(p, n, b);
-    *mean = sum / ((double)p->g->n * f->H * f->W);
-    *square = 0;
-    for (int n = 0; n < p->g->n; n++)
-        for (int b = 0; b < f->n_band; b++) {
-            const float *at = partial(p, n, b);
-            double apart = (double)at[0] - *mean;
-            *square += (double)at[f->V] + pixels_of_band(f, b) * apart * apart;
-        }
-}
-
-static void update_running(const struct group *g, const struct fused *f, int c, double mean,
-                           double square)
-{
-    float momentum = f->norm->momentum > 0 ? f->norm->momentum : 0.1f;
-    double count = (double)g->n * f->H * f->W;
-    float *running_mean = g->weight[2].value + c, *running_var = g->weight[3].value + c;
-    float var = (float)(square / (count > 1 ? count - 1 : 1));
-    *running_mean += momentum * ((float)mean - *running_mean);
-    *running_var += momentum * (var - *running_var);
-}
-
-/* 1 / sigma of a channel is stored with its mean: both are wanted again in backward. */
-static void set_channel(const struct group *g, const struct fused *f, int c)
-{
-    float *coef = coef_of(g, f, c / f->V) + c % f->V;
-    size_t V = (size_t)f->V;
-    coef[COEF_REAL * V] = 1;
-    if (!f->norm) {
-        coef[COEF_SCALE * V] = coef[COEF_DZ * V] = 1;
-        return;
-    }
-    double mean, square, var;
-    if (f->statistics) {
-        merge_moments(&(struct partials){g, f, c}, &mean, &square);
-        var = square / ((double)g->n * f->H * f->W);
-        update_running(g, f, c, mean, square);
-    } else {
-        mean = (double)g->weight[2].value[c];
-        var = (double)g->weight[3].value[c];
-    }
-    double eps = f->norm->eps > 0 ? (double)f->norm->eps : 1e-5;
-    double gamma = (double)g->weight[0].value[c], beta = (double)g->weight[1].value[c];
-    double inverse = 1 / sqrt(var + eps);
-    coef[COEF_SCALE * V] = coef[COEF_DZ * V] = (float)(gamma * inverse);
-    coef[COEF_SHIFT * V] = (float)(beta - mean * gamma * inverse);
-    coef[COEF_MEAN * V] = (float)mean;
-    coef[COEF_BETA * V] = (float)beta;
-    coef[COEF_INVERSE * V] = (float)inverse;
-}
-
-static void set_block(void *ctx, int cb, int thread)
-{
-    const struct sweep *s = ctx;
-    const struct fused *f = s->f;
-    (void)thread;
-    memset(coef_of(s->g, f, cb), 0, COEF_COUNT * (size_t)f->V * sizeof(float));
-    for (int c = cb * f->V; c < f->C && c < (cb + 1) * f->V; c++)
-        set_channel(s->g, f, c);
-}
-
-/* dx = gamma / sigma (dz - mean dz - xhat mean (dz xhat)), and the gradients of gamma and beta. */
-static void close_channel(const struct sweep *s, int c)
-{
-    const struct group *g = s->g;
-    const struct fused *f = s->f;
-    size_t V = (size_t)f->V;
-    float *coef = coef_of(g, f, c / f->V) + c % f->V;
-    double dz = 0, product = 0; /* sum dz, sum dz (x - mean) */
-    for (int n = 0; n < g->n; n++)
-        for (int b = 0; b < f->n_band; b++) {
-            const float *at = partial(&(struct partials){g, f, c}, n, b);
-            dz += (double)at[0];
-            product += (double)at[f->V];
-        }
-    if (s->instead && !gamma_is_small(f, g, c / f->V)) /* was dz (z - beta) */
-        product /= (double)coef[COEF_SCALE * V];
-    double inverse = (double)coef[COEF_INVERSE * V];
-    if (g->weight[0].grad)
-        g->weight[0].grad[c] = (float)(product * inverse);
-    if (g->weight[1].grad)
-        g->weight[1].grad[c] = (float)dz;
-    if (f->statistics) {
-        double count = (double)g->n * f->H * f->W, k = (double)coef[COEF_DZ * V];
-        double x = -k * inverse * inverse * product / count;
-        coef[COEF_X * V] = (float)x;
-        coef[COEF_ONE * V] = (float)(-k * dz / count - x * (double)coef[COEF_MEAN * V]);
-    }
-}
-
-static void close_block(void *ctx, int cb, int thread)
-{
-    const struct sweep *s = ctx;
-    (void)thread;
-    for (int c = cb * s->f->V; c < s->f->C && c < (cb + 1) * s->f->V; c++)
-        close_channel(s, c);
 }
 
 /* -- dropout -- */
@@ -374,20 +221,14 @@ static void draw_plane(void *ctx, int plane, int thread)
 static void run_forward(struct group *g, const struct fused *f)
 {
     const struct fused_kernels *k = f->kernels;
-    struct sweep s = {.g = g, .f = f, .fn = k->moments, .all_rows = true};
-    if (f->statistics)
-        sweep(&s);
-    parallel_for(g->n_thread, f->CB, set_block, &s);
-    if (f->statistics)
-        g->weight[4].value[0] += 1; /* num_batches_tracked */
+    struct sweep s = {.g = g, .f = f, .back_to_front = f->statistics};
+    fused_set_coefs(g, f);
     if (f->drop)
         parallel_for(g->n_thread, g->n * f->CB, draw_plane, &s);
-    s.all_rows = false;
-    s.back_to_front = f->statistics;
     s.fn = !f->pool  ? k->forward[f->kind]
            : f->drop ? k->forward_pool_dropped[f->kind]
                      : k->forward_pool[f->kind];
-    sweep(&s);
+    fused_sweep(&s);
 }
 
 static void run_backward(struct group *g, const struct fused *f)
@@ -400,9 +241,9 @@ static void run_backward(struct group *g, const struct fused *f)
                : keeps_x ? k->sums_win[f->kind]
                          : k->sums_pool[f->kind];
         s.instead = f->pool && !keeps_x ? k->sums_gather[f->kind] : NULL;
-        sweep(&s);
+        fused_sweep(&s);
         if (f->norm)
-            parallel_for(g->n_thread, f->CB, close_block, &s);
+            fused_close_sums(&s);
     }
     if (!g->want_dx[0])
         return;
@@ -412,7 +253,7 @@ static void run_backward(struct group *g, const struct fused *f)
     s.fn = f->pool ? k->gradient_pool[keeps_x ? ACTIVATION_identity : f->kind][f->statistics]
            : f->from_y ? k->gradient_y[f->kind]
                        : k->gradient[f->kind];
-    sweep(&s);
+    fused_sweep(&s);
 }
 
 static bool fused_run(struct group *g, enum pass pass, struct err *e)

@@ -3,10 +3,12 @@
  * set).
  *
  * A task is some rows of one plane (n, c .. c + V-1), whose pixels are V channels each. Letters:
- * x -> z = scale x + shift -> f(z) -> dropout -> maximum of 2x2 -> y. dz is the gradient of z. */
+ * x -> z = scale x + shift -> f(z) -> dropout -> maximum of 2x2 -> y; or, with an add,
+ * x -> z = factor (scale x + shift) + more -> f(z) = y. dz is the gradient of z. */
 #ifndef BACKEND_CPU_FUSED_H
 #define BACKEND_CPU_FUSED_H
 
+#include "backend/backend.h"
 #include "backend/cpu/isa.h"
 #include "op/activation.h"
 
@@ -28,16 +30,20 @@ enum fused_coef {
 
 struct fused_task {
     /* Pixels of V elements, float or bf16. */
-    const void *x;  /* (H, W) */
-    void *y;        /* (H/2, W/2) when pooled, else (H, W) */
-    const void *dy; /* like y */
-    void *dx;       /* like x, may be x */
-    void *win;      /* (H/2, W/2): forward keeps x of the winners here, sums_win makes it dz */
+    const void *x;    /* (H, W) */
+    void *y;          /* (H/2, W/2) when pooled, else (H, W) */
+    const void *dy;   /* like y */
+    void *dx;         /* like x, may be x */
+    const void *more; /* like x; dz too, written by sums_add */
+    void *dz;
+    const void *part[GROUP_MAX_PART]; /* like y: they add up to dy, for sums_add */
+    int n_part;
+    void *win; /* (H/2, W/2): forward keeps x of the winners here, sums_win makes it dz */
     /* Masks, a bit a channel (vword). */
     void *index;      /* (H/2, W/2, 2): low and high bit of the winner 0..3, row by row */
     const void *keep; /* (H, W), or one word when keep_step is 0; NULL = no dropout */
     int keep_step;
-    float factor; /* 1 / (1 - p) of dropout, else 1 */
+    float factor; /* 1 / (1 - p) of dropout; 0 or that of stochastic depth; else 1 */
     int H, W;
     int row0, row1;    /* rows of y when pooled, else of x */
     const float *coef; /* (COEF_COUNT, V) */
@@ -51,9 +57,12 @@ struct fused_kernels {
     fused_fn *moments;
     /* y; pooled, with index and win unless they are NULL. */
     fused_fn *forward[ACTIVATION_COUNT];
+    fused_fn *forward_add[ACTIVATION_COUNT];
     fused_fn *forward_pool[ACTIVATION_COUNT], *forward_pool_dropped[ACTIVATION_COUNT];
     /* sum dz, and sum dz (x - mean). Not pooled: from x and dy. */
     fused_fn *sums[ACTIVATION_COUNT];
+    /* With an add; dz is written. From x, the parts, and y or, where y does not tell f', more. */
+    fused_fn *sums_add[ACTIVATION_COUNT];
     fused_fn *sums_win[ACTIVATION_COUNT]; /* from win and dy; win becomes dz */
     /* Those whose z is plain from y, else NULL. From y and dy, the second sum being
      * dz (z - beta); or, where gamma is nearly 0, from x at the winners. */

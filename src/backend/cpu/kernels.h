@@ -18,6 +18,9 @@ extern const struct kernel cpu_norm_act_drop_pool, cpu_norm_act_drop2d_pool, cpu
     cpu_norm_act, cpu_norm_pool, cpu_act_pool, cpu_act_drop, cpu_act_drop2d, cpu_norm, cpu_act,
     cpu_pool_2x2, cpu_drop, cpu_drop2d;
 
+/* fused_add.c */
+extern const struct kernel cpu_norm_add_act, cpu_norm_depth_add, cpu_norm_add;
+
 extern const struct kernel cpu_linear, cpu_linear_gemm, cpu_concat, cpu_attention,
     cpu_layer_norm, cpu_tokens, cpu_normalize;
 
@@ -34,5 +37,7 @@ extern const struct kernel cpu_add_act, cpu_add, cpu_act_plain, cpu_mul, cpu_lay
     cpu_stochastic_depth;
 void merge_sum(const struct backend *b, enum dtype t, const void *const *part, int n_part,
                void *out, size_t count);
+/* Stochastic depth's of a picture: 0 or 1 / (1 - p). */
+float merge_depth_factor(const struct group *g, const struct node *depth, size_t picture);
 
 #endif

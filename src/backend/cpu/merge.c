@@ -50,7 +50,8 @@ struct stretch {
     void (*product)(const void *a, const void *b, void *y, size_t count);
     const void *in[SUM_MAX];
     int n_in;
-    const void *dy;
+    const void *part[GROUP_MAX_PART]; /* of the gradient */
+    int n_part;
     void *out;
     size_t count, elem;
     int n_thread;
@@ -65,16 +66,18 @@ static void run_stretch(void *ctx, int task, int thread)
     parallel_range((int)((s->count + LINE - 1) / LINE), task, s->n_thread, &lo, &hi);
     size_t first = (size_t)lo * LINE, at = first * s->elem;
     size_t end = (size_t)hi * LINE < s->count ? (size_t)hi * LINE : s->count;
-    const void *in[SUM_MAX];
+    const void *in[SUM_MAX], *part[GROUP_MAX_PART];
     for (int i = 0; i < s->n_in; i++)
         in[i] = (const char *)s->in[i] + at;
+    for (int i = 0; i < s->n_part; i++)
+        part[i] = (const char *)s->part[i] + at;
     void *out = (char *)s->out + at;
     if (first >= end)
         return;
     if (s->product)
         s->product(in[0], in[1], out, end - first);
     else if (s->gradient)
-        s->gradient(in, s->n_in, (const char *)s->dy + at, out, end - first);
+        s->gradient(in, s->n_in, part, s->n_part, out, end - first);
     else
         s->forward(in, s->n_in, out, end - first);
 }
@@ -132,13 +135,13 @@ static bool sum_plan(struct group *g, struct err *e)
     open_merge(g);
     m->kind = kind_of(g);
     m->from_y = activation_from_y[m->kind];
-    if (m->kind == ACTIVATION_identity) {
+    if (m->kind == ACTIVATION_identity && g->n_part == 1) {
         g->dx = DX_DY;
         return true;
     }
     g->dx = DX_ONE;
     g->dx_over_in = true;
-    g->needs_out = m->from_y;
+    g->needs_out = m->from_y && m->kind != ACTIVATION_identity;
     g->needs_in = !m->from_y;
     return true;
 }
@@ -176,7 +179,10 @@ static bool sum_run(struct group *g, enum pass pass, struct err *e)
     int first = 0;
     while (!g->want_dx[first])
         first++;
-    s.dy = g->out->grad;
+    while (s.n_part < g->n_part) {
+        s.part[s.n_part] = g->part[s.n_part]->grad;
+        s.n_part++;
+    }
     s.out = g->in[first]->grad;
     run_stretches(&s);
     return true;
@@ -205,17 +211,21 @@ static float load(const void *at, size_t elem, size_t i)
     return elem == 4 ? ((const float *)at)[i] : bf16_to_float(((const uint16_t *)at)[i]);
 }
 
+float merge_depth_factor(const struct group *g, const struct node *depth, size_t picture)
+{
+    struct rng r = rng_at(g->seed, RNG_DROPOUT, g->step, (uint64_t)depth->id);
+    return dropout_factor(&r, ((const struct dropout_param *)depth->param)->p, picture);
+}
+
 /* Of a channel of a picture: the gate's, the layer scale's, or the picture's own. */
 static void set_factors(const struct group *g, int plane, float *factor)
 {
     const struct merge *m = g->state;
     int first = plane % blocks(g) * m->V, C = g->in[0]->shape.dim[1];
     const struct node *node = g->node[0];
-    struct rng r = rng_at(g->seed, RNG_DROPOUT, g->step, (uint64_t)node->id);
     float kept = 1;
     if (node->op == &op_stochastic_depth && g->mode == MODE_TRAIN)
-        kept = dropout_factor(&r, ((const struct dropout_param *)node->param)->p,
-                              (size_t)(plane / blocks(g)));
+        kept = merge_depth_factor(g, node, (size_t)(plane / blocks(g)));
     for (int l = 0; l < m->V; l++)
         if (node->op == &op_mul)
             factor[l] = load(g->in[1]->data, m->elem, (size_t)plane * (size_t)m->V + (size_t)l);
@@ -328,20 +338,21 @@ static bool product_run(struct group *g, enum pass pass, struct err *e)
     return true;
 }
 
-#define MERGE(id, text, fits_fn, plan_fn, run_fn)                                              \
+#define MERGE(id, text, parts, fits_fn, plan_fn, run_fn)                                       \
     const struct kernel cpu_##id = {                                                           \
         .name = "merge",                                                                       \
         .pattern = text,                                                                       \
         .in = LAYOUT_BLOCKED,                                                                  \
         .out = LAYOUT_BLOCKED,                                                                 \
+        .takes_parts = parts,                                                                  \
         .plan_size = sizeof(struct merge),                                                     \
         .fits = fits_fn,                                                                       \
         .plan = plan_fn,                                                                       \
         .run = run_fn,                                                                         \
     }
-MERGE(add_act, "add+activation", sum_fits, sum_plan, sum_run);
-MERGE(add, "add", sum_fits, sum_plan, sum_run);
-MERGE(act_plain, "activation", plain_fits, sum_plan, sum_run);
-MERGE(mul, "mul", product_fits, product_plan, product_run);
-MERGE(layer_scale, "layer_scale", product_fits, product_plan, product_run);
-MERGE(stochastic_depth, "stochastic_depth", product_fits, product_plan, product_run);
+MERGE(add_act, "add+activation", true, sum_fits, sum_plan, sum_run);
+MERGE(add, "add", true, sum_fits, sum_plan, sum_run);
+MERGE(act_plain, "activation", true, plain_fits, sum_plan, sum_run);
+MERGE(mul, "mul", false, product_fits, product_plan, product_run);
+MERGE(layer_scale, "layer_scale", false, product_fits, product_plan, product_run);
+MERGE(stochastic_depth, "stochastic_depth", false, product_fits, product_plan, product_run);

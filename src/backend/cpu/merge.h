@@ -11,8 +11,9 @@
 
 /* One element each of `count`; z is the sum of n_in arrays. */
 typedef void merge_forward_fn(const void *const *in, int n_in, void *y, size_t count);
-typedef void merge_gradient_fn(const void *const *in, int n_in, const void *dy, void *dx,
-                               size_t count);
+/* dy is the sum of n_part arrays. */
+typedef void merge_gradient_fn(const void *const *in, int n_in, const void *const *part,
+                               int n_part, void *dx, size_t count);
 
 struct merge_kernels {
     merge_forward_fn *forward[ACTIVATION_COUNT];   /* y = f(z) */

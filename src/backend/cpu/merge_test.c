@@ -13,24 +13,6 @@
 
 static struct err e;
 
-static struct node *add(struct graph *g, const struct op *op, const void *param,
-                        struct node *const *in, int n_in)
-{
-    char name[32];
-    snprintf(name, sizeof(name), "%s%d", op->name, g->n_node);
-    struct node *n = graph_add(g, op, name, param, in, n_in, &e);
-    if (!n)
-        fail_msg("%s", e.msg);
-    return n;
-}
-
-static struct node *input(struct graph *g, const struct shape *s)
-{
-    struct shape one = *s;
-    one.dim[0] = 1;
-    return add(g, &op_input, &(struct input_param){.shape = one}, NULL, 0);
-}
-
 /* The op on inputs of these shapes, whose dim[0] is the batch; then an activation. */
 static void check(const struct op *op, const void *param, const struct shape *shape, int n_in,
                   int kind, const char *row, enum dtype compute)
@@ -43,13 +25,13 @@ static void check(const struct op *op, const void *param, const struct shape *sh
                       .needs_bf16 = compute == DTYPE_BF16,
                       .row = row};
     for (int i = 0; i < n_in; i++)
-        in[i] = input(t.graph, &shape[i]);
+        in[i] = trial_input(t.graph, &shape[i]);
     t.in = in[0];
     for (int i = 1; i < n_in; i++)
         t.more[i - 1] = in[i];
-    t.out = add(t.graph, op, param, in, n_in);
+    t.out = trial_add(t.graph, op, param, in, n_in);
     if (kind != ACTIVATION_identity)
-        t.out = add(t.graph, &op_activation, &(struct activation_param){kind}, &t.out, 1);
+        t.out = trial_add(t.graph, &op_activation, &(struct activation_param){kind}, &t.out, 1);
     char what[128], text[64];
     snprintf(what, sizeof(what), "%s of %s, %d pictures, %s", op->name,
              shape_text(shape, text, sizeof(text)), shape->dim[0], activation_name[kind]);
@@ -142,15 +124,54 @@ static void shared_gradients(void **state)
                               .compute = half && shapes[i].rank == 4 ? DTYPE_BF16 : DTYPE_F32,
                               .row = ": add+activation, merge"};
             t.needs_bf16 = t.compute == DTYPE_BF16;
-            t.in = input(t.graph, &shapes[i]);
-            struct node *s = add(t.graph, &op_add, NULL, (struct node *[]){t.in, t.in}, 2);
-            struct node *z = add(t.graph, &op_add, NULL, (struct node *[]){s, t.in}, 2);
-            z = add(t.graph, &op_activation, &(struct activation_param){ACTIVATION_relu}, &z,
-                    1);
-            t.out = add(t.graph, &op_add, NULL, (struct node *[]){z, s}, 2);
+            t.in = trial_input(t.graph, &shapes[i]);
+            struct node *s =
+                trial_add(t.graph, &op_add, NULL, (struct node *[]){t.in, t.in}, 2);
+            struct node *z = trial_add(t.graph, &op_add, NULL, (struct node *[]){s, t.in}, 2);
+            z = trial_add(t.graph, &op_activation, &(struct activation_param){ACTIVATION_relu},
+                          &z, 1);
+            t.out = trial_add(t.graph, &op_add, NULL, (struct node *[]){z, s}, 2);
             trial_check(&t, "shared gradients", half ? 1.2e-2 : 3e-6);
             graph_free(t.graph);
         }
+}
+
+/* f(a + b) is read by one add as it is, and by others through products: each reader has another
+ * gradient, and those of more than a few are added up by a fork. */
+static void check_readers(const struct shape *shape, int kind, int n_reader, enum dtype compute)
+{
+    struct trial t = {.graph = graph_new(&e),
+                      .n = shape->dim[0],
+                      .mode = MODE_TRAIN,
+                      .compute = compute,
+                      .needs_bf16 = compute == DTYPE_BF16,
+                      .row = kind == ACTIVATION_identity ? ": add, merge"
+                                                         : ": add+activation, merge"};
+    struct node *in[2] = {trial_input(t.graph, shape), trial_input(t.graph, shape)};
+    t.in = in[0];
+    t.more[0] = in[1];
+    struct node *z = trial_add(t.graph, &op_add, NULL, in, 2);
+    if (kind != ACTIVATION_identity)
+        z = trial_add(t.graph, &op_activation, &(struct activation_param){kind}, &z, 1);
+    t.out = trial_readers(t.graph, z, in, n_reader);
+    char what[128], text[64];
+    snprintf(what, sizeof(what), "%s of %s read %d times", activation_name[kind],
+             shape_text(shape, text, sizeof(text)), n_reader);
+    trial_check(&t, what, compute == DTYPE_BF16 ? 2e-2 : 3e-6);
+    graph_free(t.graph);
+}
+
+static void many_readers(void **state)
+{
+    (void)state;
+    static const int kinds[] = {ACTIVATION_identity, ACTIVATION_relu, ACTIVATION_silu};
+    for (size_t i = 0; i < COUNT_OF(shapes); i++)
+        for (size_t k = 0; k < COUNT_OF(kinds); k++)
+            for (int n_reader = 1; n_reader <= 6; n_reader++) {
+                check_readers(&shapes[i], kinds[k], n_reader, DTYPE_F32);
+                if (shapes[i].rank == 4)
+                    check_readers(&shapes[i], kinds[k], n_reader, DTYPE_BF16);
+            }
 }
 
 int main(void)
@@ -161,6 +182,7 @@ int main(void)
         cmocka_unit_test(products),
         cmocka_unit_test(concats),
         cmocka_unit_test(shared_gradients),
+        cmocka_unit_test(many_readers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,8 @@ ALWAYS void pair_store(const struct pair_sum *s, float *out)
 
 ALWAYS vec dropped_gradient(const struct fused_task *t, size_t pixel, vec dy)
 {
-    return t->keep ? vpick(keep_at(t, pixel), dy * vset(t->factor), vset(0)) : dy;
+    dy *= vset(t->factor);
+    return t->keep ? vpick(keep_at(t, pixel), dy, vset(0)) : dy;
 }
 
 ALWAYS void sums(const struct fused_task *t, enum activation kind)

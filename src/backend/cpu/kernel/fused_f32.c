@@ -11,4 +11,6 @@
 
 #include "backend/cpu/kernel/fused_backward.h"
 
+#include "backend/cpu/kernel/fused_add.h"
+
 #include "backend/cpu/kernel/fused_table.h"

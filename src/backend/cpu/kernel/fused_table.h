@@ -18,6 +18,14 @@
     {                                                                                          \
         sums(t, ACTIVATION_##name);                                                            \
     }                                                                                          \
+    static void forward_add_##name(const struct fused_task *t)                                 \
+    {                                                                                          \
+        forward_add(t, ACTIVATION_##name);                                                     \
+    }                                                                                          \
+    static void sums_add_##name(const struct fused_task *t)                                    \
+    {                                                                                          \
+        sums_add(t, ACTIVATION_##name, from_y);                                                \
+    }                                                                                          \
     static void sums_win_##name(const struct fused_task *t)                                    \
     {                                                                                          \
         sums_win(t, ACTIVATION_##name);                                                        \
@@ -83,6 +91,18 @@ const struct fused_kernels FUSED_TABLE = {
 #undef ACTIVATION
 #define ACTIVATION(name, from_y, f, slope) sums_##name,
     .sums =
+        {
+#include "op/activation.def"
+        },
+#undef ACTIVATION
+#define ACTIVATION(name, from_y, f, slope) forward_add_##name,
+    .forward_add =
+        {
+#include "op/activation.def"
+        },
+#undef ACTIVATION
+#define ACTIVATION(name, from_y, f, slope) sums_add_##name,
+    .sums_add =
         {
 #include "op/activation.def"
         },

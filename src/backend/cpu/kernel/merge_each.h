@@ -25,15 +25,16 @@ ALWAYS vec slope(enum activation kind, bool from_y, vec v)
 }
 
 ALWAYS void gradient(enum activation kind, bool from_y, const void *const *in, int n_in,
-                     const elem *dy, elem *dx, size_t count)
+                     const void *const *part, int n_part, elem *dx, size_t count)
 {
     size_t i = 0;
     for (; i + V <= count; i += V)
-        estore(dx + i, eload(dy + i) * slope(kind, from_y, sum_at(in, n_in, i, V)));
+        estore(dx + i,
+               sum_at(part, n_part, i, V) * slope(kind, from_y, sum_at(in, n_in, i, V)));
     if (i < count) {
         size_t n = count - i;
         vec s = slope(kind, from_y, sum_at(in, n_in, i, n));
-        estore_some(dx + i, eload_some(dy + i, n) * s, n);
+        estore_some(dx + i, sum_at(part, n_part, i, n) * s, n);
     }
 }
 
@@ -82,15 +83,15 @@ static void scale_back(const void *x, const void *dy, const float *factor, void 
     {                                                                                          \
         forward(ACTIVATION_##name, in, n_in, y, count);                                        \
     }                                                                                          \
-    static void gradient_##name(const void *const *in, int n_in, const void *dy, void *dx,     \
-                                size_t count)                                                  \
+    static void gradient_##name(const void *const *in, int n_in, const void *const *part,      \
+                                int n_part, void *dx, size_t count)                            \
     {                                                                                          \
-        gradient(ACTIVATION_##name, false, in, n_in, dy, dx, count);                           \
+        gradient(ACTIVATION_##name, false, in, n_in, part, n_part, dx, count);                 \
     }                                                                                          \
-    static void gradient_y_##name(const void *const *in, int n_in, const void *dy, void *dx,   \
-                                  size_t count)                                                \
+    static void gradient_y_##name(const void *const *in, int n_in, const void *const *part,    \
+                                  int n_part, void *dx, size_t count)                          \
     {                                                                                          \
-        gradient(ACTIVATION_##name, true, in, n_in, dy, dx, count);                            \
+        gradient(ACTIVATION_##name, true, in, n_in, part, n_part, dx, count);                  \
     }
 #include "op/activation.def"
 #undef ACTIVATION
