@@ -100,6 +100,7 @@ static const struct row rows[] = {
     {"[16,8,8]", CONV("x", 24) BN ACT("b", "silu")},
     {"[16,8,8]", CONV("x", 24) BN},
     {"[16,8,8]", CONV("x", 24) ACT("c", "relu")},
+    {"[3,8,9]", CONV("x", 24) ACT("c", "relu6")},
     /* dense layers, behind a blocked tensor too */
     {"[64]", ONE("linear", ",'out':10")},
     {"[301]", ONE("linear", ",'out':65")},
