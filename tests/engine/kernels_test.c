@@ -122,6 +122,7 @@ static const struct row rows[] = {
                  "{'op':'activation','name':'g','in':['s'],'kind':'sigmoid'},{'op':'mul','name':'y','in':['x','g']}"},
     {"[40,5,6]", CONV("x", 33) ",{'op':'concat','name':'y','in':['c','x']}"},
     {"[33,5,6]", ONE("stochastic_depth", ",'p':0.4")},
+    {"[33,5,6]", ",{'op':'batch_norm','name':'b','in':['x']},{'op':'stochastic_depth','name':'d','in':['b'],'p':0.4}" ADD("y", "d")},
     {"[19,5,6]", ONE("layer_scale", ",'value':0.4")},
     {"[5,33]", ONE("activation", ",'kind':'gelu'")},
     /* sequences */
