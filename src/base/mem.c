@@ -1,4 +1,5 @@
-/* aligned_alloc and memset; arenas chain blocks of 64 KiB or of the size asked for. */
+/* aligned_alloc and memset, large blocks on huge pages; arenas chain blocks of 64 KiB or of the size asked
+ * for. */
 #include "base/mem.h"
 
 #include <stdarg.h>
@@ -8,7 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { ALIGN = 64, ARENA_BLOCK = 64 << 10 };
+enum { ALIGN = 64, ARENA_BLOCK = 64 << 10, HUGE_PAGE = 2 << 20, LARGE = 2 * HUGE_PAGE };
 
 static atomic_int fail_countdown; /* tests only: 0 = off */
 
@@ -26,8 +27,13 @@ void *mem_raw(size_t n, size_t size, struct err *e)
 {
     size_t bytes;
     void *block = NULL;
-    if (!__builtin_mul_overflow(n, size, &bytes) && bytes < SIZE_MAX - ALIGN && !must_fail())
-        block = aligned_alloc(ALIGN, (bytes + ALIGN) / ALIGN * ALIGN);
+    if (!__builtin_mul_overflow(n, size, &bytes) && bytes < SIZE_MAX - HUGE_PAGE &&
+        !must_fail()) {
+        size_t align = bytes < LARGE ? ALIGN : HUGE_PAGE;
+        block = aligned_alloc(align, (bytes + align) / align * align);
+        if (block && bytes >= LARGE)
+            madvise(block, bytes, MADV_HUGEPAGE); /* a hint: without it pages are small */
+    }
     if (!block)
         err_set(e, ERR_NOMEM, "no memory for %zu x %zu bytes", n, size);
     return block;
