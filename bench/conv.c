@@ -101,18 +101,19 @@ static void own_run(void *ctx)
 static struct {
     char *at;
     size_t used, size;
-} pool = {.size = (size_t)12 << 30};
+} pool = {.size = (size_t)4 << 30};
 
 static void *take(size_t bytes)
 {
-    struct err e;
-    if (!pool.at && !(pool.at = mem_map(pool.size, &e))) {
-        fprintf(stderr, "conv: %s\n", e.msg);
-        exit(1);
-    }
+    struct err e = {.msg = "layers of such a batch do not fit in 4 GiB"};
+    if (!pool.at)
+        pool.at = mem_map(pool.size, &e);
     void *block = pool.at + pool.used;
     pool.used += (bytes + 63) / 64 * 64;
-    return pool.used <= pool.size ? block : (exit(1), NULL);
+    if (pool.at && pool.used <= pool.size)
+        return block;
+    fprintf(stderr, "conv: %s\n", e.msg);
+    exit(1);
 }
 
 static void *fill(size_t bytes, bool half)

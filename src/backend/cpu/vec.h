@@ -42,11 +42,16 @@ static inline void vstoreu(float *p, vec v)
 {
     *(vec_any *)p = v;
 }
-/* The first n of V (all, where n is more) anywhere in memory; loaded, the rest are zeros. */
+/* Bits of the first n lanes. */
+static inline uint32_t vfirst(int n)
+{
+    return n <= 0 ? 0 : n >= V ? (1u << V) - 1 : (1u << n) - 1;
+}
+/* The first n of V, none below 0 and all above V, anywhere in memory; loaded, the rest are zeros. */
 static inline vec vload_some(const float *p, int n)
 {
 #if defined(ISA_avx512) || defined(ISA_avx512bf16)
-    return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << (n < V ? n : V)) - 1), p);
+    return (vec)_mm512_maskz_loadu_ps(_cvtu32_mask16(vfirst(n)), p);
 #else
     float some[V] = {0};
     if (n >= V)
@@ -58,7 +63,7 @@ static inline vec vload_some(const float *p, int n)
 static inline void vstore_some(float *p, vec v, int n)
 {
 #if defined(ISA_avx512) || defined(ISA_avx512bf16)
-    _mm512_mask_storeu_ps(p, (__mmask16)((1u << (n < V ? n : V)) - 1), (__m512)v);
+    _mm512_mask_storeu_ps(p, _cvtu32_mask16(vfirst(n)), (__m512)v);
 #else
     if (n >= V)
         vstoreu(p, v);
