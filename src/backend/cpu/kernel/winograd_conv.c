@@ -12,6 +12,8 @@
 
 enum {
     BLOCK_TILES = 56,
+    SMALL_TILES = 28,
+    L2_BYTES = 768 << 10,
     NEAR_BYTES = 256 << 10, /* what L2 holds beside a block's products */
     OWN_BYTES = 640 << 10,  /* packed by each thread for itself */
     ALL_BYTES = 6 << 20,    /* V of all tiles, read again for each chunk */
@@ -44,6 +46,15 @@ static bool is_near(const struct wino_shape *s, int blocks, int n_thread)
     return plane * (size_t)(s->n * blocks / n_thread) <= NEAR_BYTES;
 }
 
+/* As many as fill the products' rows and, where packed weights are read again for each block, leave room
+ * for them in L2. */
+static int block_tiles(const struct wino_shape *s, const struct job *j)
+{
+    int tile = POINTS * (s->c + min_of(s->k, CHUNK_VECTORS * V)) * (int)sizeof(float);
+    int u = (int)(j->u_size * sizeof(float));
+    return j->own_u && u + BLOCK_TILES * tile > L2_BYTES ? SMALL_TILES : BLOCK_TILES;
+}
+
 static struct job job_of(const struct wino_shape *s, int n_thread)
 {
     struct job j = {.tiling = tiling_of(s)};
@@ -59,7 +70,7 @@ static struct job job_of(const struct wino_shape *s, int n_thread)
     j.y_near = is_near(s, j.k_blocks, n_thread);
     j.own_u = ISA_NAME(wino_packed_bytes)(s) <= OWN_BYTES;
     j.by_channels = !j.own_u && j.n_tile <= few_tiles(s) && 2 * n_thread <= j.panels;
-    j.n_block = blocks_of(j.n_tile, BLOCK_TILES);
+    j.n_block = blocks_of(j.n_tile, block_tiles(s, &j));
     if (!j.by_channels)
         j.n_block = blocks_of(j.n_block, n_thread) * n_thread;
     j.v_step = (size_t)j.c_blocks * BLOCK_TILES * V + LINE;
