@@ -308,14 +308,17 @@ static bool conv_plan(struct group *g, struct err *e)
 static bool pack(struct group *g, enum way way, void *from, void *to, void *pad, struct err *e)
 {
     struct conv *c = g->state;
+    const struct blocks *b = &c->blocks[way];
     struct dnnl_op *op = &c->reorder[way];
-    if (c->blocks[way].order && way == WAY_WEIGHTS)
-        blocks_unpack(&c->blocks[way], from, to, g->n_thread);
-    else if (c->blocks[way].order)
-        blocks_pack(&c->blocks[way], from, to, g->n_thread);
-    return c->blocks[way].order ||
-           (dnnl_op_bind(op, DNNL_ARG_FROM, from, e) && dnnl_op_bind(op, DNNL_ARG_TO, to, e) &&
-            dnnl_op_bind(op, DNNL_ARG_SCRATCHPAD, pad, e) && dnnl_op_run(op, &c->context, e));
+    if (b->order) {
+        if (way == WAY_WEIGHTS)
+            blocks_unpack(b, from, to, g->n_thread);
+        else
+            blocks_pack(b, from, to, g->n_thread);
+        return true;
+    }
+    return dnnl_op_bind(op, DNNL_ARG_FROM, from, e) && dnnl_op_bind(op, DNNL_ARG_TO, to, e) &&
+           dnnl_op_bind(op, DNNL_ARG_SCRATCHPAD, pad, e) && dnnl_op_run(op, &c->context, e);
 }
 
 /* The weights for a way, from the canonical ones, into its layout; pad: scratch beside it. */

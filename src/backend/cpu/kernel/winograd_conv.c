@@ -27,11 +27,10 @@ struct job {
     struct tiling tiling;
     int n_tile, n_block, c_blocks, k_blocks, panels;
     size_t v_step, m_step, v_size, m_size, u_size, chunk_size, panel;
-    bool u_near; /* packed weights stay in L2 */
-    bool x_near,
-        y_near;       /* so do a thread's activations, from the layer before and for the next */
-    bool own_u;       /* each thread packs all of them */
-    bool by_channels; /* threads share out output channels */
+    bool u_near;         /* packed weights stay in L2 */
+    bool x_near, y_near; /* a thread's activations are there already */
+    bool own_u;          /* each thread packs all of them */
+    bool by_channels;    /* threads share out output channels */
 };
 
 /* So few that their V is small beside the weights, and in itself. */
