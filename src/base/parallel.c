@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <math.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -67,24 +68,58 @@ void parallel_barrier(void)
         GOMP_barrier();
 }
 
+void parallel_share_out(struct parallel_tasks *t, int n_task, int n_thread)
+{
+    t->n_thread = n_thread;
+    for (int i = 0; i < n_thread; i++) {
+        int lo, hi;
+        parallel_range(n_task, i, n_thread, &lo, &hi);
+        atomic_init(&t->share[i].left, (uint64_t)lo << 32 | (uint64_t)hi);
+    }
+}
+
+/* The first or the last of a share, or -1. */
+static int take(struct parallel_share *s, bool last)
+{
+    uint64_t left = atomic_load(&s->left), rest;
+    do {
+        if (left >> 32 >= (left & UINT32_MAX))
+            return -1;
+        rest = last ? left - 1 : left + (1ULL << 32);
+    } while (!atomic_compare_exchange_weak(&s->left, &left, rest));
+    return (int)(last ? rest & UINT32_MAX : left >> 32);
+}
+
+int parallel_take(struct parallel_tasks *t, int thread)
+{
+    int task = take(&t->share[thread], false);
+    for (int i = 1; task < 0 && i < t->n_thread; i++)
+        task = take(&t->share[(thread + i) % t->n_thread], true);
+    return task;
+}
+
 struct loop {
     void (*fn)(void *ctx, int task, int thread);
     void *ctx;
-    int n_task;
+    struct parallel_tasks tasks;
 };
 
 static void loop_part(void *ctx, int thread, int n_thread)
 {
-    const struct loop *l = ctx;
-    int lo, hi;
-    parallel_range(l->n_task, thread, n_thread, &lo, &hi);
-    for (int task = lo; task < hi; task++)
+    struct loop *l = ctx;
+    (void)n_thread;
+    for (int task; (task = parallel_take(&l->tasks, thread)) >= 0;)
         l->fn(l->ctx, task, thread);
 }
 
 void parallel_for(int n_thread, int n_task, void (*fn)(void *ctx, int task, int thread),
                   void *ctx)
 {
-    struct loop l = {fn, ctx, n_task};
-    parallel_region(n_thread < n_task ? n_thread : n_task, loop_part, &l);
+    struct loop l;
+    l.fn = fn;
+    l.ctx = ctx;
+    n_thread = n_thread < n_task ? n_thread : n_task;
+    n_thread = n_thread < 1 ? 1 : n_thread > PARALLEL_MAX ? PARALLEL_MAX : n_thread;
+    parallel_share_out(&l.tasks, n_task, n_thread);
+    parallel_region(n_thread, loop_part, &l);
 }

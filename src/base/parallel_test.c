@@ -1,5 +1,6 @@
 #include "base/parallel.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -25,7 +26,7 @@ static void task(void *ctx, int task, int thread)
     w->thread[task] = thread;
 }
 
-/* Each task once, and always on the thread that its number says. */
+/* Each task once. */
 static void tasks_are_shared_out(void **state)
 {
     (void)state;
@@ -33,16 +34,43 @@ static void tasks_are_shared_out(void **state)
         for (int n_task = 0; n_task <= MAX; n_task += 8) {
             struct work w = {.n_thread = n_thread, .n_task = n_task};
             parallel_for(n_thread, n_task, task, &w);
-            int used = n_thread < n_task ? n_thread : n_task;
-            for (int i = 0; i < MAX; i++)
+            for (int i = 0; i < MAX; i++) {
                 assert_int_equal(atomic_load(&w.times[i]), i < n_task);
-            for (int t = 0; t < used; t++) {
-                int lo, hi;
-                parallel_range(n_task, t, used, &lo, &hi);
-                for (int i = lo; i < hi; i++)
-                    assert_int_equal(w.thread[i], t);
+                assert_in_range(w.thread[i], 0, n_thread - 1);
             }
         }
+}
+
+/* Task 0 lasts until all others are done. */
+static void slow_task(void *ctx, int task, int thread)
+{
+    atomic_int *done = ctx;
+    (void)thread;
+    if (task == 0)
+        while (atomic_load(done) < MAX - 1)
+            sched_yield();
+    atomic_fetch_add(done, 1);
+}
+
+static void the_others_do_a_slow_threads_work(void **state)
+{
+    (void)state;
+    atomic_int done = 0;
+    parallel_for(2, MAX, slow_task, &done);
+    assert_int_equal(atomic_load(&done), MAX);
+}
+
+static void own_tasks_come_first_and_from_the_front(void **state)
+{
+    (void)state;
+    static struct parallel_tasks t;
+    parallel_share_out(&t, 5, 2); /* 0 1, 2 3 4 */
+    const int by_one[] = {2, 3}, by_zero[] = {0, 1, 4, -1};
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(parallel_take(&t, 1), by_one[i]);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(parallel_take(&t, 0), by_zero[i]);
+    assert_int_equal(parallel_take(&t, 1), -1);
 }
 
 static void ranges_cover(void **state)
@@ -96,6 +124,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tasks_are_shared_out),
+        cmocka_unit_test(the_others_do_a_slow_threads_work),
+        cmocka_unit_test(own_tasks_come_first_and_from_the_front),
         cmocka_unit_test(ranges_cover),
         cmocka_unit_test(barriers_wait_for_all),
     };

@@ -24,6 +24,7 @@ enum {
 /* What every thread needs; sizes in floats. */
 struct job {
     const struct wino_conv *a;
+    struct parallel_tasks *blocks; /* of tiles, where threads share out tiles */
     struct tiling tiling;
     int n_tile, n_block, c_blocks, k_blocks, panels;
     size_t v_step, m_step, v_size, m_size, u_size, chunk_size, panel;
@@ -242,10 +243,10 @@ static void finish_chunk(const struct job *j, struct range tiles, int k, int cou
 /* -- threads share out tiles: the scratch is a V and an M for each, then packed weights -- */
 
 /* While one block is multiplied, the next one's x comes nearer. */
-static void tiles_block(const struct job *j, int block, int block_end, const float *u, float *v)
+static void tiles_block(const struct job *j, int block, const float *u, float *v)
 {
-    struct range tiles = tiles_of(j, block, block_end);
-    struct range next = tiles_of(j, block + 1, block_end);
+    struct range tiles = tiles_of(j, block, j->n_block);
+    struct range next = tiles_of(j, block + 1, j->n_block);
     if (tiles.count == 0)
         return;
     transform_block(j, tiles, v);
@@ -281,10 +282,8 @@ static void work_tiles(void *ctx, int thread, int n_thread)
     const struct job *j = ctx;
     const float *u = j->a->u ? j->a->u : pack_tiles(j, thread, n_thread);
     float *v = (float *)j->a->scratch + (size_t)thread * (j->v_size + j->m_size);
-    int lo, hi;
-    parallel_range(j->n_block, thread, n_thread, &lo, &hi);
-    for (int block = lo; block < hi; block++)
-        tiles_block(j, block, hi, u, v);
+    for (int block; (block = parallel_take(j->blocks, thread)) >= 0;)
+        tiles_block(j, block, u, v);
 }
 
 /* -- threads share out channels: the scratch is, for each, V of n_block blocks, an M and a chunk's packed
@@ -338,6 +337,9 @@ size_t ISA_NAME(wino_scratch_conv)(const struct wino_shape *s, int n_thread, boo
 void ISA_NAME(wino_conv)(const struct wino_conv *a)
 {
     struct job j = job_of(&a->shape, a->n_thread);
+    struct parallel_tasks blocks;
     j.a = a;
+    j.blocks = &blocks;
+    parallel_share_out(&blocks, j.n_block, a->n_thread);
     parallel_region(a->n_thread, j.by_channels ? work_channels : work_tiles, &j);
 }

@@ -205,6 +205,8 @@ static void sum_part(void *ctx, int task, int thread)
         multiply(j, &p, hi - lo, f);
         p.more = true;
     }
+    if (total == 0) /* a shard of fewer pictures than shards */
+        memset(p.du, 0, POINTS * j->du_step * sizeof(float));
     finish_part(j, &p);
     if (p.c_first == 0)
         memcpy(j->db + ((size_t)p.shard * (size_t)j->k_blocks + (size_t)p.k_first) * V, sums,
