@@ -70,10 +70,10 @@ void parallel_barrier(void)
 
 void parallel_share_out(struct parallel_tasks *t, int n_task, int n_thread)
 {
-    t->n_thread = n_thread;
-    for (int i = 0; i < n_thread; i++) {
+    t->n_thread = n_thread < PARALLEL_MAX ? n_thread : PARALLEL_MAX;
+    for (int i = 0; i < t->n_thread; i++) {
         int lo, hi;
-        parallel_range(n_task, i, n_thread, &lo, &hi);
+        parallel_range(n_task, i, t->n_thread, &lo, &hi);
         atomic_init(&t->share[i].left, (uint64_t)lo << 32 | (uint64_t)hi);
     }
 }
@@ -92,8 +92,8 @@ static int take(struct parallel_share *s, bool last)
 
 int parallel_take(struct parallel_tasks *t, int thread)
 {
-    int task = take(&t->share[thread], false);
-    for (int i = 1; task < 0 && i < t->n_thread; i++)
+    int task = thread < t->n_thread ? take(&t->share[thread], false) : -1;
+    for (int i = 1; task < 0 && i <= t->n_thread; i++)
         task = take(&t->share[(thread + i) % t->n_thread], true);
     return task;
 }
@@ -119,7 +119,6 @@ void parallel_for(int n_thread, int n_task, void (*fn)(void *ctx, int task, int 
     l.fn = fn;
     l.ctx = ctx;
     n_thread = n_thread < n_task ? n_thread : n_task;
-    n_thread = n_thread < 1 ? 1 : n_thread > PARALLEL_MAX ? PARALLEL_MAX : n_thread;
     parallel_share_out(&l.tasks, n_task, n_thread);
     parallel_region(n_thread, loop_part, &l);
 }

@@ -27,7 +27,7 @@ void parallel_barrier(void);
 
 /* Tasks that threads share: each has its parallel_range, which it takes from the front, so that what
  * lies in a core's cache is used there again. A thread that has none left takes the last one of
- * another: where other programs slow one core down, the rest do its work. */
+ * another: where other programs slow one core down, the rest do its work. Threads past the first PARALLEL_MAX only take from those. */
 enum { PARALLEL_MAX = 512 };
 struct parallel_tasks {
     int n_thread;
@@ -35,8 +35,7 @@ struct parallel_tasks {
         _Alignas(64) _Atomic uint64_t left; /* first task << 32 | end */
     } share[PARALLEL_MAX];
 };
-void parallel_share_out(struct parallel_tasks *t, int n_task,
-                        int n_thread);                   /* <= PARALLEL_MAX */
+void parallel_share_out(struct parallel_tasks *t, int n_task, int n_thread);
 int parallel_take(struct parallel_tasks *t, int thread); /* a task, or -1: none is left */
 
 /* Task range [*lo, *hi) of a thread for n tasks: contiguous, sizes differ by one at most. */

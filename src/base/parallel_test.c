@@ -73,6 +73,17 @@ static void own_tasks_come_first_and_from_the_front(void **state)
     assert_int_equal(parallel_take(&t, 1), -1);
 }
 
+static void more_threads_than_shares(void **state)
+{
+    (void)state;
+    static struct parallel_tasks t;
+    int n_thread = PARALLEL_MAX + 2, n_task = n_thread, n = 0;
+    parallel_share_out(&t, n_task, n_thread);
+    while (parallel_take(&t, n_thread - 1) >= 0)
+        n++;
+    assert_int_equal(n, n_task);
+}
+
 static void ranges_cover(void **state)
 {
     (void)state;
@@ -126,6 +137,7 @@ int main(void)
         cmocka_unit_test(tasks_are_shared_out),
         cmocka_unit_test(the_others_do_a_slow_threads_work),
         cmocka_unit_test(own_tasks_come_first_and_from_the_front),
+        cmocka_unit_test(more_threads_than_shares),
         cmocka_unit_test(ranges_cover),
         cmocka_unit_test(barriers_wait_for_all),
     };
