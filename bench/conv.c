@@ -171,7 +171,8 @@ static void own_first_layer(const struct isa *isa, const struct wino_shape *s, i
 {
     size_t V = (size_t)isa->lanes, cells = (size_t)(s->n * s->h * s->w);
     void *pixel = fill(cells * (size_t)s->c, false);
-    void *y = fill(cells * (((size_t)s->k + V - 1) / V * V) * (s->half ? 2 : 4), s->half);
+    size_t y_bytes = cells * (((size_t)s->k + V - 1) / V * V) * (s->half ? 2 : 4);
+    void *y = fill(y_bytes, s->half);
     float *weight = fill((size_t)(s->k * s->c * 9) * 4, false);
     float *bias = fill((size_t)s->k * 4, false);
     struct own_first o = {first_ops(isa),
@@ -193,6 +194,7 @@ static void own_first_layer(const struct isa *isa, const struct wino_shape *s, i
                            .scale = {0.017f, 0.017f, 0.017f},
                            .weight = weight,
                            .bias = bias,
+                           .stores = first_stores(y_bytes, s->half),
                            .y = y,
                            .dy = y,
                            .dweight = weight,

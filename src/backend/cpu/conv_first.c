@@ -124,6 +124,7 @@ static bool run(struct group *g, enum pass pass, struct err *e)
         a.low = 0;
         a.high = s->tail.kind == ACTIVATION_relu6 ? 6 : INFINITY;
         a.y = g->out->data;
+        a.stores = first_stores(g->out->bytes, a.half);
         s->ops->forward(&a);
     } else if (g->want_dw) {
         a.dy = g->out->grad;

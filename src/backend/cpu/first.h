@@ -11,6 +11,10 @@
 
 enum { FIRST_MAX_C = 4, FIRST_MAX_KERNEL = 7 };
 
+/* How the forward pass writes y: through the caches; the same with the lines fetched before they are
+ * written; around the caches. The numbers are the same. */
+enum first_stores { FIRST_THROUGH, FIRST_FETCHED, FIRST_AROUND };
+
 struct first_conv {
     int n, c, k, h, w, oh, ow; /* oh x ow: output plane */
     int kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
@@ -21,6 +25,7 @@ struct first_conv {
     const float *weight, *bias;                   /* (k, c, kernel_h, kernel_w), (k) or NULL */
     float low, high;                              /* what y is cut to, when `clamped` */
     bool clamped;
+    enum first_stores stores;
     void *y;                /* forward */
     const void *dy;         /* backward */
     float *dweight, *dbias; /* dbias may be NULL */
@@ -34,5 +39,7 @@ struct first_ops {
     void (*grad)(const struct first_conv *a);
 };
 const struct first_ops *first_ops(const struct isa *isa);
+/* What is fastest on this processor for so many bytes of y. */
+enum first_stores first_stores(size_t bytes, bool half);
 
 #endif

@@ -42,8 +42,9 @@ static void pack(void *ctx, int panel, int thread)
 struct target {
     void *y;
     size_t block; /* elements from the first vector's plane to the second's */
-    bool half, stream, clamped;
+    bool half, around, clamped;
     float low, high;
+    int fetch; /* pixels whose lines a kernel row fetches */
 };
 
 static FORCE_INLINE void put(const struct target *t, size_t at, vec v)
@@ -52,10 +53,21 @@ static FORCE_INLINE void put(const struct target *t, size_t at, vec v)
         v = vclamp(v, t->low, t->high);
     if (t->half)
         vstore_bf16((uint16_t *)t->y + at, v);
-    else if (t->stream)
+    else if (t->around)
         vstream((float *)t->y + at, v);
     else
         vstore((float *)t->y + at, v);
+}
+
+/* The lines of n pixels' outputs, before they are written. */
+static FORCE_INLINE void fetch(const struct target *t, int width, int first, int n)
+{
+    const float *y = (const float *)t->y + (ptrdiff_t)first * V;
+    for (int p = 0; p < n; p++, y += V) {
+        __builtin_prefetch(y, 1, 3);
+        if (width == 2)
+            __builtin_prefetch(y + t->block, 1, 3);
+    }
 }
 
 /* `pixels` outputs in a row; x: the buffer's row under the first one, `step` numbers a pixel. */
@@ -71,6 +83,7 @@ static FORCE_INLINE void forward_pixels(bool pairs, int pixels, int width, int s
         acc[p][1] = vload(bias + V);
     }
     for (int r = 0; r < j->a->kernel_h; r++, x += j->width) {
+        fetch(t, width, first + 2 * pixels + r * t->fetch, t->fetch);
         const char *at = (const char *)x + first * step * size, *end = at + j->taps * size;
         for (; at < end; at += 4, u += PANEL) {
             /* or gcc carries what the next tap shares from one to the next, and spills */
@@ -143,6 +156,7 @@ static void forward_band(void *ctx, int task, int thread)
     int count = a->oh - first < BAND ? a->oh - first : BAND;
     float *rows = j->rows_at + (size_t)thread * j->rows;
     size_t plane = (size_t)a->oh * (size_t)a->ow * V;
+    int fetched = a->stores == FIRST_FETCHED && !a->half ? (PIXELS - 1) / a->kernel_h + 1 : 0;
     fill_band(j, picture, first, count, 0, rows);
     for (int panel = 0; panel < j->panels; panel++)
         for (int i = 0; i < count; i++) {
@@ -151,10 +165,11 @@ static void forward_band(void *ctx, int task, int thread)
             struct target t = {.y = (char *)a->y + at * (a->half ? 2 : 4),
                                .block = plane,
                                .half = a->half,
-                               .stream = j->stream,
+                               .around = a->stores == FIRST_AROUND,
                                .clamped = a->clamped,
                                .low = a->low,
-                               .high = a->high};
+                               .high = a->high,
+                               .fetch = fetched};
             forward_any(panel * 2 + 1 < j->k_blocks ? 2 : 1, j,
                         rows + (size_t)(i * a->stride_h) * (size_t)j->width,
                         j->u + (size_t)panel * j->panel, j->bias + panel * PANEL, &t);

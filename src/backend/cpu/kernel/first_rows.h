@@ -22,7 +22,6 @@ enum {
     FIRST_MAX_STEP = 2 * FIRST_MAX_C, /* numbers from a pixel to the next */
     BAND = 8,                         /* output rows */
     GRAD_PANELS = 4,                  /* of output channels, a task of the gradient */
-    STREAM_BYTES = 16 << 20,          /* outputs beyond the last caches go around them */
 };
 
 /* Sizes in floats. */
@@ -35,7 +34,7 @@ struct job {
     size_t rows;          /* a thread's buffer */
     float *scale, *shift; /* (w, c) */
     float *u, *bias, *shards, *rows_at;
-    bool stream, pairs;
+    bool pairs;
 };
 
 static inline size_t lines(size_t n)
@@ -64,9 +63,6 @@ static inline struct job job_of(const struct first_conv *a)
     j.rows_at = j.shards + j.sums * (size_t)a->n_shard;
     assert(HAS_PAIRS || !a->half);
     j.pairs = a->half;
-    size_t element = a->half ? 2 : 4;
-    j.stream = (size_t)a->n * (size_t)j.k_blocks * V * (size_t)(a->oh * a->ow) * element >
-               STREAM_BYTES;
     return j;
 }
 

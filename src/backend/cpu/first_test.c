@@ -1,0 +1,94 @@
+/* The first convolution's forward pass writes the same numbers through and around the caches. */
+#include "backend/cpu/first.h"
+#include "backend/cpu/isa.h"
+#include "base/mem.h"
+#include "base/rng.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void *block(size_t bytes)
+{
+    void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    assert_non_null(p);
+    memset(p, 0xff, bytes);
+    return p;
+}
+
+/* k, kernel, stride: two vectors and one; as many fetches a kernel row as outputs, and few. */
+static const int cases[][3] = {{32, 3, 1}, {40, 7, 2}, {16, 1, 1}, {48, 3, 2}};
+enum { SIDE = 37, N = 2, C = 3, THREADS = 2 };
+
+static void check(const struct isa *isa, const int c[3])
+{
+    struct rng r = rng_at(1, RNG_TEST, 0, 0);
+    int side = (SIDE + 2 * (c[1] / 2) - c[1]) / c[2] + 1;
+    size_t weights = (size_t)(c[0] * C * c[1] * c[1]);
+    size_t cells = (size_t)(N * side * side) * (size_t)((c[0] + isa->lanes - 1) / isa->lanes);
+    size_t bytes = cells * (size_t)isa->lanes * sizeof(float);
+    uint8_t *pixel = block((size_t)(N * SIDE * SIDE * C));
+    float *weight = block(weights * sizeof(float)), *y[3];
+    for (size_t i = 0; i < (size_t)(N * SIDE * SIDE * C); i++)
+        pixel[i] = (uint8_t)rng_below(&r, 256);
+    for (size_t i = 0; i < weights; i++)
+        weight[i] = (float)rng_range(&r, -1, 1);
+    struct first_conv a = {.n = N,
+                           .c = C,
+                           .k = c[0],
+                           .h = SIDE,
+                           .w = SIDE,
+                           .oh = side,
+                           .ow = side,
+                           .kernel_h = c[1],
+                           .kernel_w = c[1],
+                           .stride_h = c[2],
+                           .stride_w = c[2],
+                           .pad_h = c[1] / 2,
+                           .pad_w = c[1] / 2,
+                           .pixel = pixel,
+                           .scale = {1, 1, 1},
+                           .weight = weight,
+                           .n_thread = THREADS,
+                           .n_shard = 1};
+    a.scratch = block(first_ops(isa)->scratch_bytes(&a));
+    for (int i = 0; i < 3; i++) {
+        a.stores = (enum first_stores)i;
+        a.y = y[i] = block(bytes);
+        first_ops(isa)->forward(&a);
+        assert_memory_equal(y[0], y[i], bytes);
+    }
+    assert_true(y[0][0] == y[0][0]); /* written */
+    for (int i = 0; i < 3; i++)
+        free(y[i]);
+    free(a.scratch);
+    free(weight);
+    free(pixel);
+}
+
+static void every_way(void **state)
+{
+    (void)state;
+    for (int i = 0; i < ISA_COUNT; i++)
+        for (size_t k = 0; isa_present(&isas[i]) && k < COUNT_OF(cases); k++)
+            check(&isas[i], cases[k]);
+}
+
+/* What fits the caches stays in them. */
+static void small_stays(void **state)
+{
+    (void)state;
+    assert_int_equal(first_stores(1 << 20, false), FIRST_THROUGH);
+    assert_int_not_equal(first_stores((size_t)1 << 30, false), FIRST_THROUGH);
+    assert_int_equal(first_stores((size_t)1 << 30, true), FIRST_THROUGH);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_way),
+                                       cmocka_unit_test(small_stays)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
