@@ -3,7 +3,11 @@
 #include "backend/cpu/kernel/shards.h"
 #include "base/parallel.h"
 
-enum { TAPS = V == 16 ? 12 : 6 }; /* x 2 accumulators */
+enum {
+    TAPS = V == 16 ? 12 : 6, /* x 2 accumulators */
+    CHUNK = 64,              /* pixels of dy, for all rows of the kernel while they are near */
+    AHEAD = 1024,            /* bytes of dy */
+};
 
 extern const struct first_ops ISA_NAME(first);
 
@@ -18,23 +22,23 @@ static FORCE_INLINE vec load_pixels(bool pairs, const void *dy, bool two)
     return (vec)(a | b << 16);
 }
 
-/* sums[tap][2V] += x[pixel * step + tap] * dy[pixel] over a row of n pixels, one or a pair at a time;
- * the next row of dy comes nearer. block: bytes to the second vector's plane. */
+/* sums[tap][2V] += x[pixel * step + tap] * dy[pixel] over n pixels, one or a pair at a time; what
+ * follows in dy comes nearer. block: bytes to the second vector's plane. */
 static FORCE_INLINE void grad_taps(int taps, int width, bool pairs, const float *x, int step,
                                    const char *dy, size_t block, int n, float *sums)
 {
     vec acc[TAPS][2];
     int pixels = pairs ? 2 : 1;
-    size_t pixel_bytes = V * (pairs ? 2 : 4), row_bytes = (size_t)n * pixel_bytes;
+    size_t pixel_bytes = V * (pairs ? 2 : 4);
 #pragma GCC unroll 16
     for (int i = 0; i < taps; i++)
         acc[i][0] = acc[i][1] = vset(0);
     for (int p = 0; p < n;
          p += pixels, x += pixels * step, dy += (size_t)pixels * pixel_bytes) {
         vec d0 = load_pixels(pairs, dy, p + 1 < n), d1 = d0;
-        __builtin_prefetch(dy + row_bytes, 0, 2);
+        __builtin_prefetch(dy + AHEAD, 0, 2);
         if (width == 2) {
-            __builtin_prefetch(dy + block + row_bytes, 0, 2);
+            __builtin_prefetch(dy + block + AHEAD, 0, 2);
             d1 = load_pixels(pairs, dy + block, p + 1 < n);
         }
 #pragma GCC unroll 16
@@ -69,9 +73,9 @@ static FORCE_INLINE void grad_any(int taps, int width, bool pairs, const float *
 #undef ROWS
 }
 
-/* One output row of a panel. */
-static void grad_row(const struct job *j, int width, const float *x, const char *dy,
-                     size_t block, float *sums)
+/* A chunk of an output row of a panel: what it adds to the sums of all taps. */
+static void grad_chunk(const struct job *j, int width, const float *x, const char *dy,
+                       size_t block, int n, float *sums)
 {
     const struct first_conv *a = j->a;
     int step = a->stride_w * a->c, groups = (j->taps + TAPS - 1) / TAPS;
@@ -81,25 +85,43 @@ static void grad_row(const struct job *j, int width, const float *x, const char 
             parallel_range(j->taps, i, groups, &lo, &hi);
             float *to = sums + (size_t)lo * PANEL;
             if (HAS_PAIRS && j->pairs && width == 2)
-                grad_any(hi - lo, 2, true, x + lo, step, dy, block, a->ow, to);
+                grad_any(hi - lo, 2, true, x + lo, step, dy, block, n, to);
             else if (HAS_PAIRS && j->pairs)
-                grad_any(hi - lo, 1, true, x + lo, step, dy, block, a->ow, to);
+                grad_any(hi - lo, 1, true, x + lo, step, dy, block, n, to);
             else if (width == 2)
-                grad_any(hi - lo, 2, false, x + lo, step, dy, block, a->ow, to);
+                grad_any(hi - lo, 2, false, x + lo, step, dy, block, n, to);
             else
-                grad_any(hi - lo, 1, false, x + lo, step, dy, block, a->ow, to);
+                grad_any(hi - lo, 1, false, x + lo, step, dy, block, n, to);
         }
 }
 
-static void bias_row(const struct job *j, int width, const void *dy, size_t block, float *sums)
+/* The same of the bias. */
+static void bias_chunk(const struct job *j, int width, const void *dy, size_t block, int n,
+                       float *sums)
 {
+    enum { LINES = 4 };
     for (int k = 0; k < width; k++) {
-        vec sum = vset(0);
+        vec sum[LINES] = {vset(0)};
         size_t at = (size_t)k * block;
-        for (size_t end = at + (size_t)j->a->ow * V; at < end; at += V)
-            sum += j->a->half ? vload_bf16((const uint16_t *)dy + at)
-                              : vload((const float *)dy + at);
-        vstore(sums + k * V, vload(sums + k * V) + sum);
+#pragma GCC unroll 4
+        for (int p = 0; p < n; p++, at += V)
+            sum[p % LINES] += j->a->half ? vload_bf16((const uint16_t *)dy + at)
+                                         : vload((const float *)dy + at);
+        vstore(sums + k * V, vload(sums + k * V) + ((sum[0] + sum[1]) + (sum[2] + sum[3])));
+    }
+}
+
+static void grad_row(const struct job *j, int width, const float *x, const char *dy,
+                     size_t plane, float *sums, float *bias)
+{
+    const struct first_conv *a = j->a;
+    size_t element = a->half ? 2 : 4;
+    for (int p = 0; p < a->ow; p += CHUNK) {
+        int n = a->ow - p < CHUNK ? a->ow - p : CHUNK;
+        grad_chunk(j, width, x, dy, plane * element, n, sums);
+        bias_chunk(j, width, dy, plane, n, bias);
+        x += CHUNK * a->stride_w * a->c;
+        dy += CHUNK * V * element;
     }
 }
 
@@ -110,17 +132,15 @@ static void grad_band(const struct job *j, int picture, int band, int part, cons
     int first = band * BAND, last = first + BAND < a->oh ? first + BAND : a->oh;
     size_t plane = (size_t)a->oh * (size_t)a->ow * V;
     int end = (part + 1) * GRAD_PANELS < j->panels ? (part + 1) * GRAD_PANELS : j->panels;
+    float *bias = sums + (size_t)j->panels * j->panel;
     for (int panel = part * GRAD_PANELS; panel < end; panel++)
         for (int y = first; y < last; y++) {
             size_t block = (size_t)picture * (size_t)j->k_blocks + (size_t)panel * 2;
             size_t at = block * plane + (size_t)y * (size_t)a->ow * V;
-            size_t element = a->half ? 2 : 4;
-            const char *dy = (const char *)a->dy + at * element;
-            int width = panel * 2 + 1 < j->k_blocks ? 2 : 1;
-            grad_row(j, width, rows + (size_t)((y - first) * a->stride_h) * (size_t)j->width,
-                     dy, plane * element, sums + (size_t)panel * j->panel);
-            bias_row(j, width, dy, plane,
-                     sums + (size_t)j->panels * j->panel + (size_t)panel * PANEL);
+            grad_row(j, panel * 2 + 1 < j->k_blocks ? 2 : 1,
+                     rows + (size_t)((y - first) * a->stride_h) * (size_t)j->width,
+                     (const char *)a->dy + at * (a->half ? 2 : 4), plane,
+                     sums + (size_t)panel * j->panel, bias + panel * PANEL);
         }
 }
 
