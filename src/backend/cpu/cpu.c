@@ -53,10 +53,15 @@ static void store(void *at, enum dtype t, size_t i, float f)
         ((uint16_t *)at)[i] = bf16_from_float(f);
 }
 
-static size_t place(const struct value *v, size_t plane, size_t c, size_t i)
+/* A channel's cells in one picture: the first, and how far apart they are. */
+struct cells {
+    size_t first, step;
+};
+
+static struct cells cells_of(const struct value *v, size_t plane, size_t c)
 {
     size_t V = v->block ? (size_t)v->block : 1;
-    return (c / V * plane + i) * V + c % V;
+    return (struct cells){c / V * plane * V + c % V, V};
 }
 
 static void reorder_one(void *ctx, int n, int thread)
@@ -66,10 +71,12 @@ static void reorder_one(void *ctx, int n, int thread)
     const char *src = r->src + r->from->bytes / (size_t)r->from->shape.dim[0] * (size_t)n;
     char *dst = r->dst + r->to->bytes / (size_t)r->to->shape.dim[0] * (size_t)n;
     size_t V = r->to->block ? (size_t)r->to->block : 1, padded = (r->C + V - 1) / V * V;
-    for (size_t c = 0; c < padded; c++)
+    for (size_t c = 0; c < padded; c++) {
+        struct cells from = cells_of(r->from, r->plane, c), to = cells_of(r->to, r->plane, c);
         for (size_t i = 0; i < r->plane; i++)
-            store(dst, r->to->dtype, place(r->to, r->plane, c, i),
-                  c < r->C ? load(src, r->from->dtype, place(r->from, r->plane, c, i)) : 0);
+            store(dst, r->to->dtype, to.first + i * to.step,
+                  c < r->C ? load(src, r->from->dtype, from.first + i * from.step) : 0);
+    }
 }
 
 static void reorder(const struct value *from, const void *src, const struct value *to,
