@@ -11,6 +11,14 @@
 
 #include <stdint.h>
 
+/* What batch norm asks of its input, taken by the kernel that writes it: of each part of the batch and
+ * channel the mean, and the sum of squares about it. */
+struct moments {
+    int n_part;   /* of this batch; 0: none were taken */
+    float *count; /* numbers a channel in each part */
+    float *at;    /* (n_part, blocks of channels, 2, V) */
+};
+
 /* One tensor of a plan: what a group reads or writes. */
 struct value {
     struct shape shape; /* logical (N, C, H, W); dim[0] is the plan's largest batch */
@@ -23,6 +31,7 @@ struct value {
     void *data;   /* 64-byte aligned */
     void *grad;   /* d loss / d value, of the same dtype and layout; NULL = not wanted.
                          * Written (not added to) by the one group that reads the value */
+    struct moments *moments; /* NULL = not wanted; the memory is the writing group's */
 };
 
 struct weight_ref {
@@ -91,7 +100,8 @@ struct kernel {
     const char *name;    /* "winograd_4x4" for `linnet bench` and the run's record */
     const char *pattern; /* "conv2d", "batch_norm+activation+max_pool": op names joined by + */
     enum layout in, out;
-    bool takes_parts; /* adds up the gradients of out's readers itself */
+    bool takes_parts;                  /* adds up the gradients of out's readers itself */
+    bool gives_moments, takes_moments; /* of out, of in[0] */
     size_t plan_size;
     /* Is this row right for the group? Shapes, mode, ISA, compute are set; values have shapes but
      * no layout yet. NULL = always. */

@@ -81,6 +81,34 @@ static struct first_conv conv_of(const struct group *g, int n)
     return a;
 }
 
+/* -- moments, of fp32: counts and then parts, in what is saved -- */
+
+static bool wants_moments(const struct group *g)
+{
+    return g->out->moments && g->out->dtype == DTYPE_F32;
+}
+
+static size_t part_of(const struct group *g)
+{
+    size_t V = (size_t)g->out->block;
+    return ((size_t)g->out->shape.dim[1] + V - 1) / V * 2 * V;
+}
+
+static size_t counts(const struct group *g)
+{
+    struct first_conv most = conv_of(g, g->max_n);
+    return ((size_t)first_parts(&most) + 15) / 16 * 16;
+}
+
+static void set_moments(const struct group *g, struct first_conv *a)
+{
+    if (!wants_moments(g))
+        return;
+    a->count = g->saved;
+    a->moments = a->count + counts(g);
+    *g->out->moments = (struct moments){first_parts(a), a->count, a->moments};
+}
+
 static bool plan(struct group *g, struct err *e)
 {
     struct state *s = g->state;
@@ -93,6 +121,8 @@ static bool plan(struct group *g, struct err *e)
     struct first_conv a = conv_of(g, g->max_n);
     g->scratch_bytes = s->ops->scratch_bytes(&a);
     g->needs_in = g->want_dw;
+    if (wants_moments(g))
+        g->saved_bytes = (counts(g) + (size_t)first_parts(&a) * part_of(g)) * sizeof(float);
     return true;
 }
 
@@ -124,6 +154,7 @@ static bool run(struct group *g, enum pass pass, struct err *e)
         a.low = 0;
         a.high = s->tail.kind == ACTIVATION_relu6 ? 6 : INFINITY;
         a.y = g->out->data;
+        set_moments(g, &a);
         a.stores = first_stores(g->out->bytes, a.half);
         s->ops->forward(&a);
     } else if (g->want_dw) {
@@ -148,6 +179,7 @@ static void drop(struct group *g)
         .pattern = text,                                                                       \
         .in = LAYOUT_PLAIN,                                                                    \
         .out = LAYOUT_BLOCKED,                                                                 \
+        .gives_moments = true,                                                                 \
         .plan_size = sizeof(struct state),                                                     \
         .fits = fits,                                                                          \
         .plan = plan,                                                                          \

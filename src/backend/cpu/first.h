@@ -9,7 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FIRST_MAX_C = 4, FIRST_MAX_KERNEL = 7 };
+enum {
+    FIRST_MAX_C = 4,
+    FIRST_MAX_KERNEL = 7,
+    FIRST_BAND = 8, /* output rows of a task */
+};
 
 /* How the forward pass writes y: through the caches; the same with the lines fetched before they are
  * written; around the caches. The numbers are the same. */
@@ -26,12 +30,19 @@ struct first_conv {
     float low, high;                              /* what y is cut to, when `clamped` */
     bool clamped;
     enum first_stores stores;
-    void *y;                /* forward */
-    const void *dy;         /* backward */
+    float *moments,
+        *count;     /* forward: those of y (backend.h), first_parts() of them; or NULL */
+    void *y;        /* forward */
+    const void *dy; /* backward */
     float *dweight, *dbias; /* dbias may be NULL */
     void *scratch;          /* scratch_bytes(), 64-byte aligned */
     int n_thread, n_shard;
 };
+
+static inline int first_parts(const struct first_conv *a)
+{
+    return a->n * ((a->oh + FIRST_BAND - 1) / FIRST_BAND);
+}
 
 struct first_ops {
     size_t (*scratch_bytes)(const struct first_conv *a);

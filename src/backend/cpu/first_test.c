@@ -1,15 +1,20 @@
-/* The first convolution's forward pass writes the same numbers through and around the caches. */
+/* The first convolution: its forward pass writes the same numbers through and around the caches, and a
+ * training step with batch norm behind it, for which it takes the moments, is ref's. */
 #include "backend/cpu/first.h"
 #include "backend/cpu/isa.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "op/activation.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "backend/cpu/against_ref.h"
 
 static void *block(size_t bytes)
 {
@@ -86,9 +91,65 @@ static void small_stays(void **state)
     assert_int_equal(first_stores((size_t)1 << 30, true), FIRST_THROUGH);
 }
 
+/* Rows: a last band of fewer; columns: a last group of pixels that overlaps, and fewer than a group;
+ * a batch norm's odd count of vectors. */
+static const struct step_case {
+    int k, kernel, stride, h, w;
+    bool pool;
+    enum activation kind;
+} steps[] = {
+    {32, 3, 1, 22, 30, true, ACTIVATION_relu},  {40, 7, 2, 37, 41, true, ACTIVATION_silu},
+    {17, 3, 2, 18, 19, false, ACTIVATION_relu}, {24, 5, 1, 9, 10, true, ACTIVATION_gelu},
+    {64, 3, 1, 33, 28, false, ACTIVATION_mish},
+};
+
+static void check_step(const struct step_case *c)
+{
+    struct err e = {0};
+    struct trial t = {.graph = graph_new(&e), .n = 3, .mode = MODE_TRAIN, .row = "first_layer"};
+    struct input_param in = {.shape = {4, {1, C, c->h, c->w}}, .u8 = true};
+    struct normalize_param norm = {{0.4f, 0.5f, 0.6f}, {0.2f, 0.25f, 0.3f}};
+    struct conv2d_param conv = {.out = c->k,
+                                .kernel_h = c->kernel,
+                                .kernel_w = c->kernel,
+                                .stride_h = c->stride,
+                                .stride_w = c->stride,
+                                .pad_h = c->kernel / 2,
+                                .pad_w = c->kernel / 2,
+                                .no_bias = true}; /* its gradient is 0 before a batch norm */
+    t.in = t.out = trial_add(t.graph, &op_input, &in, NULL, 0);
+    t.out = trial_add(t.graph, &op_normalize, &norm, &t.out, 1);
+    t.out = trial_add(t.graph, &op_conv2d, &conv, &t.out, 1);
+    t.out =
+        trial_add(t.graph, &op_batch_norm, &(struct batch_norm_param){.eps = 1e-3f}, &t.out, 1);
+    t.out = trial_add(t.graph, &op_activation, &(struct activation_param){c->kind}, &t.out, 1);
+    if (c->pool)
+        t.out = trial_add(t.graph, &op_max_pool,
+                          &(struct pool_param){.kernel_h = 2, .kernel_w = 2}, &t.out, 1);
+    uint8_t *pixel = block((size_t)(4 * C * c->h * c->w));
+    struct rng r = rng_at(1, RNG_TEST, 0, 0);
+    for (int i = 0; i < 4 * C * c->h * c->w; i++)
+        pixel[i] = (uint8_t)rng_below(&r, 256);
+    t.x = pixel;
+    char what[96];
+    snprintf(what, sizeof(what), "%d of %d x %d, stride %d, %s", c->k, c->kernel, c->kernel,
+             c->stride, activation_name[c->kind]);
+    trial_check(&t, what, 2e-5);
+    free(pixel);
+    graph_free(t.graph);
+}
+
+static void every_step(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(steps); i++)
+        check_step(&steps[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_way),
-                                       cmocka_unit_test(small_stays)};
+                                       cmocka_unit_test(small_stays),
+                                       cmocka_unit_test(every_step)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -291,6 +291,7 @@ static bool decisions(const struct group *g, int32_t *winner)
         .pattern = text,                                                                       \
         .in = LAYOUT_BLOCKED,                                                                  \
         .out = LAYOUT_BLOCKED,                                                                 \
+        .takes_moments = true,                                                                 \
         .plan_size = sizeof(struct fused),                                                     \
         .fits = fits,                                                                          \
         .plan = fused_plan,                                                                    \

@@ -66,6 +66,7 @@ static bool run(struct group *g, enum pass pass, struct err *e)
         .pattern = text,                                                                       \
         .in = LAYOUT_BLOCKED,                                                                  \
         .out = LAYOUT_BLOCKED,                                                                 \
+        .takes_moments = true,                                                                 \
         .takes_parts = true,                                                                   \
         .plan_size = sizeof(struct fused),                                                     \
         .fits = fits,                                                                          \

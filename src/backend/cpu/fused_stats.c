@@ -23,25 +23,37 @@ bool fused_gamma_is_small(const struct fused *f, const struct group *g, int cb)
     return false;
 }
 
-/* The partial sums of one channel, in the order of pictures and bands. */
+/* The partial sums of one channel, in a fixed order: a sweep's, of pictures and bands, or the moments
+ * that the kernel which wrote x took. */
 struct partials {
     const struct group *g;
     const struct fused *f;
+    const struct moments *given; /* or NULL */
     int c;
 };
 
-static const float *partial(const struct partials *p, int n, int band)
+static int count_partials(const struct partials *p)
 {
-    const struct fused *f = p->f;
-    size_t task = ((size_t)n * (size_t)f->CB + (size_t)(p->c / f->V)) * (size_t)f->n_band;
-    return (const float *)p->g->scratch + (task + (size_t)band) * 2 * (size_t)f->V +
-           p->c % f->V;
+    return p->given ? p->given->n_part : p->g->n * p->f->n_band;
 }
 
-static double pixels_of_band(const struct fused *f, int band)
+static const float *partial(const struct partials *p, int i)
 {
-    int step = f->pool ? 2 * f->band_rows : f->band_rows, row0 = band * step;
-    return (double)(band == f->n_band - 1 ? f->H - row0 : step) * f->W;
+    const struct fused *f = p->f;
+    size_t CB = (size_t)f->CB, band = (size_t)f->n_band, cb = (size_t)(p->c / f->V);
+    size_t at =
+        p->given ? (size_t)i * CB + cb : ((size_t)i / band * CB + cb) * band + (size_t)i % band;
+    const float *from = p->given ? p->given->at : p->g->scratch;
+    return from + at * 2 * (size_t)f->V + p->c % f->V;
+}
+
+static double pixels_of(const struct partials *p, int i)
+{
+    const struct fused *f = p->f;
+    if (p->given)
+        return (double)p->given->count[i];
+    int step = f->pool ? 2 * f->band_rows : f->band_rows, band = i % f->n_band;
+    return (double)(band == f->n_band - 1 ? f->H - band * step : step) * f->W;
 }
 
 /* Chan, Golub, LeVeque: "Updating formulae and a pairwise algorithm for computing sample
@@ -50,17 +62,22 @@ static void merge_moments(const struct partials *p, double *mean, double *square
 {
     const struct fused *f = p->f;
     double sum = 0;
-    for (int n = 0; n < p->g->n; n++)
-        for (int b = 0; b < f->n_band; b++)
-            sum += pixels_of_band(f, b) * (double)*partial(p, n, b);
+    for (int i = 0; i < count_partials(p); i++)
+        sum += pixels_of(p, i) * (double)*partial(p, i);
     *mean = sum / ((double)p->g->n * f->H * f->W);
     *square = 0;
-    for (int n = 0; n < p->g->n; n++)
-        for (int b = 0; b < f->n_band; b++) {
-            const float *at = partial(p, n, b);
-            double apart = (double)at[0] - *mean;
-            *square += (double)at[f->V] + pixels_of_band(f, b) * apart * apart;
-        }
+    for (int i = 0; i < count_partials(p); i++) {
+        const float *at = partial(p, i);
+        double apart = (double)at[0] - *mean;
+        *square += (double)at[f->V] + pixels_of(p, i) * apart * apart;
+    }
+}
+
+/* Those of x, if they were taken as it was written. */
+static const struct moments *given_moments(const struct group *g)
+{
+    const struct moments *m = g->in[0]->moments;
+    return m && m->n_part > 0 ? m : NULL;
 }
 
 static void update_running(const struct group *g, const struct fused *f, int c, double mean,
@@ -86,7 +103,7 @@ static void set_channel(const struct group *g, const struct fused *f, int c)
     }
     double mean, square, var;
     if (f->statistics) {
-        merge_moments(&(struct partials){g, f, c}, &mean, &square);
+        merge_moments(&(struct partials){g, f, given_moments(g), c}, &mean, &square);
         var = square / ((double)g->n * f->H * f->W);
         update_running(g, f, c, mean, square);
     } else {
@@ -116,7 +133,7 @@ static void set_block(void *ctx, int cb, int thread)
 void fused_set_coefs(struct group *g, const struct fused *f)
 {
     struct sweep s = {.g = g, .f = f, .fn = f->kernels->moments, .all_rows = true};
-    if (f->statistics)
+    if (f->statistics && !given_moments(g))
         fused_sweep(&s);
     parallel_for(g->n_thread, f->CB, set_block, &s);
     if (f->statistics)
@@ -130,13 +147,13 @@ static void close_channel(const struct sweep *s, int c)
     const struct fused *f = s->f;
     size_t V = (size_t)f->V;
     float *coef = fused_coef_of(g, f, c / f->V) + c % f->V;
+    const struct partials p = {g, f, NULL, c};
     double dz = 0, product = 0; /* sum dz, sum dz (x - mean) */
-    for (int n = 0; n < g->n; n++)
-        for (int b = 0; b < f->n_band; b++) {
-            const float *at = partial(&(struct partials){g, f, c}, n, b);
-            dz += (double)at[0];
-            product += (double)at[f->V];
-        }
+    for (int i = 0; i < count_partials(&p); i++) {
+        const float *at = partial(&p, i);
+        dz += (double)at[0];
+        product += (double)at[f->V];
+    }
     if (s->instead && !fused_gamma_is_small(f, g, c / f->V)) /* was dz (z - beta) */
         product /= (double)coef[COEF_SCALE * V];
     double inverse = (double)coef[COEF_INVERSE * V];

@@ -129,7 +129,8 @@ static void grad_band(const struct job *j, int picture, int band, int part, cons
                       float *sums)
 {
     const struct first_conv *a = j->a;
-    int first = band * BAND, last = first + BAND < a->oh ? first + BAND : a->oh;
+    int first = band * FIRST_BAND,
+        last = first + FIRST_BAND < a->oh ? first + FIRST_BAND : a->oh;
     size_t plane = (size_t)a->oh * (size_t)a->ow * V;
     int end = (part + 1) * GRAD_PANELS < j->panels ? (part + 1) * GRAD_PANELS : j->panels;
     float *bias = sums + (size_t)j->panels * j->panel;
@@ -160,8 +161,9 @@ static void grad_part(void *ctx, int task, int thread)
     parallel_range(a->n, shard, a->n_shard, &lo, &hi);
     for (int picture = lo; picture < hi; picture++)
         for (int band = 0; band < j->bands; band++) {
-            int first = band * BAND;
-            fill_band(j, picture, first, a->oh - first < BAND ? a->oh - first : BAND,
+            int first = band * FIRST_BAND;
+            fill_band(j, picture, first,
+                      a->oh - first < FIRST_BAND ? a->oh - first : FIRST_BAND,
                       a->stride_w * a->c, rows);
             grad_band(j, picture, band, part, rows, sums);
         }

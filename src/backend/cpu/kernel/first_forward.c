@@ -38,8 +38,45 @@ static void pack(void *ctx, int panel, int thread)
         pack_pairs(j, u);
 }
 
+/* Of two vectors of channels, of what differs from the first pixel. */
+struct sums {
+    vec origin[2], sum[2], square[2];
+    bool begun;
+};
+
+/* Adds pixels from `from` on. */
+static FORCE_INLINE void add_moments(struct sums *s, int width, int from, int pixels,
+                                     vec y[PIXELS][2])
+{
+    for (int k = 0; k < width; k++) {
+        if (!s->begun)
+            s->origin[k] = y[0][k];
+        vec origin = s->origin[k], sum = vset(0), square = vset(0);
+#pragma GCC unroll 16
+        for (int p = 0; p < pixels; p++)
+            if (p >= from) {
+                vec d = y[p][k] - origin;
+                sum += d;
+                square = vfma(d, d, square);
+            }
+        s->sum[k] += sum;
+        s->square[k] += square;
+    }
+    s->begun = true;
+}
+
+static void store_moments(const struct sums *s, int width, float count, float *to)
+{
+    for (int k = 0; k < width; k++, to += 2 * V) {
+        vec mean = s->sum[k] / vset(count);
+        vstore(to, s->origin[k] + mean);
+        vstore(to + V, vfma(-s->sum[k], mean, s->square[k]));
+    }
+}
+
 /* Where a panel's outputs go: a row of pixels in one or two vectors of channels. */
 struct target {
+    struct sums *sums; /* or NULL */
     void *y;
     size_t block; /* elements from the first vector's plane to the second's */
     bool half, around, clamped;
@@ -70,10 +107,12 @@ static FORCE_INLINE void fetch(const struct target *t, int width, int first, int
     }
 }
 
-/* `pixels` outputs in a row; x: the buffer's row under the first one, `step` numbers a pixel. */
+/* `pixels` outputs in a row, of which `from` are there already; x: the buffer's row under the first one,
+ * `step` numbers a pixel. */
 static FORCE_INLINE void forward_pixels(bool pairs, int pixels, int width, int step,
                                         const struct job *j, const float *x, const float *u,
-                                        const float *bias, const struct target *t, int first)
+                                        const float *bias, const struct target *t, int first,
+                                        int from)
 {
     int size = pairs ? 2 : 4;
     vec acc[PIXELS][2];
@@ -104,6 +143,8 @@ static FORCE_INLINE void forward_pixels(bool pairs, int pixels, int width, int s
         if (width == 2)
             put(t, t->block + (size_t)(first + p) * V, acc[p][1]);
     }
+    if (t->sums)
+        add_moments(t->sums, width, from, pixels, acc);
 }
 
 /* One output row; the last group of pixels overlaps the one before. */
@@ -113,11 +154,11 @@ static FORCE_INLINE void forward_row(bool pairs, int width, int step, const stru
 {
     int n = j->a->ow;
     for (int p = 0; p < n; p += n < PIXELS ? 1 : PIXELS) {
+        int back = p + PIXELS > n ? p + PIXELS - n : 0;
         if (n < PIXELS)
-            forward_pixels(pairs, 1, width, step, j, x, u, bias, t, p);
+            forward_pixels(pairs, 1, width, step, j, x, u, bias, t, p, 0);
         else
-            forward_pixels(pairs, PIXELS, width, step, j, x, u, bias, t,
-                           p + PIXELS > n ? n - PIXELS : p);
+            forward_pixels(pairs, PIXELS, width, step, j, x, u, bias, t, p - back, back);
     }
 }
 
@@ -148,32 +189,49 @@ static void forward_any(int width, const struct job *j, const float *x, const fl
         forward_steps(false, 1, j, x, u, bias, t);
 }
 
+/* The rows of a band that lie in `rows`, of one panel's channels. */
+static void forward_panel(const struct job *j, int picture, int band, int panel,
+                          const float *rows)
+{
+    const struct first_conv *a = j->a;
+    int first = band * FIRST_BAND, width = panel * 2 + 1 < j->k_blocks ? 2 : 1;
+    int count = a->oh - first < FIRST_BAND ? a->oh - first : FIRST_BAND;
+    size_t plane = (size_t)a->oh * (size_t)a->ow * V;
+    size_t block = (size_t)picture * (size_t)j->k_blocks + (size_t)panel * 2;
+    struct sums sums = {.begun = false};
+    struct target t = {.sums = a->moments ? &sums : NULL,
+                       .block = plane,
+                       .half = a->half,
+                       .around = a->stores == FIRST_AROUND,
+                       .clamped = a->clamped,
+                       .low = a->low,
+                       .high = a->high};
+    if (a->stores == FIRST_FETCHED && !a->half)
+        t.fetch = (PIXELS - 1) / a->kernel_h + 1;
+    for (int i = 0; i < count; i++) {
+        size_t at = block * plane + (size_t)(first + i) * (size_t)a->ow * V;
+        t.y = (char *)a->y + at * (a->half ? 2 : 4);
+        forward_any(width, j, rows + (size_t)(i * a->stride_h) * (size_t)j->width,
+                    j->u + (size_t)panel * j->panel, j->bias + panel * PANEL, &t);
+    }
+    if (!a->moments)
+        return;
+    size_t part = (size_t)(picture * j->bands + band);
+    float pixels = (float)(count * a->ow);
+    store_moments(&sums, width, pixels,
+                  a->moments + (part * (size_t)j->k_blocks + (size_t)panel * 2) * 2 * V);
+    a->count[part] = pixels;
+}
+
 static void forward_band(void *ctx, int task, int thread)
 {
     const struct job *j = ctx;
-    const struct first_conv *a = j->a;
-    int picture = task / j->bands, first = task % j->bands * BAND;
-    int count = a->oh - first < BAND ? a->oh - first : BAND;
+    int picture = task / j->bands, band = task % j->bands, first = band * FIRST_BAND;
+    int left = j->a->oh - first;
     float *rows = j->rows_at + (size_t)thread * j->rows;
-    size_t plane = (size_t)a->oh * (size_t)a->ow * V;
-    int fetched = a->stores == FIRST_FETCHED && !a->half ? (PIXELS - 1) / a->kernel_h + 1 : 0;
-    fill_band(j, picture, first, count, 0, rows);
+    fill_band(j, picture, first, left < FIRST_BAND ? left : FIRST_BAND, 0, rows);
     for (int panel = 0; panel < j->panels; panel++)
-        for (int i = 0; i < count; i++) {
-            size_t block = (size_t)picture * (size_t)j->k_blocks + (size_t)panel * 2;
-            size_t at = block * plane + (size_t)(first + i) * (size_t)a->ow * V;
-            struct target t = {.y = (char *)a->y + at * (a->half ? 2 : 4),
-                               .block = plane,
-                               .half = a->half,
-                               .around = a->stores == FIRST_AROUND,
-                               .clamped = a->clamped,
-                               .low = a->low,
-                               .high = a->high,
-                               .fetch = fetched};
-            forward_any(panel * 2 + 1 < j->k_blocks ? 2 : 1, j,
-                        rows + (size_t)(i * a->stride_h) * (size_t)j->width,
-                        j->u + (size_t)panel * j->panel, j->bias + panel * PANEL, &t);
-        }
+        forward_panel(j, picture, band, panel, rows);
     vfence();
 }
 

@@ -20,7 +20,6 @@ enum { HAS_PAIRS = 0 };
 enum {
     PANEL = 2 * V,
     FIRST_MAX_STEP = 2 * FIRST_MAX_C, /* numbers from a pixel to the next */
-    BAND = 8,                         /* output rows */
     GRAD_PANELS = 4,                  /* of output channels, a task of the gradient */
 };
 
@@ -50,11 +49,11 @@ static inline struct job job_of(const struct first_conv *a)
     j.taps = a->kernel_w * a->c;
     /* a last pair of taps may begin in the row and end behind it */
     j.width = (int)lines((size_t)((a->ow - 1) * a->stride_w + a->kernel_w) * (size_t)a->c + 1);
-    j.bands = (a->oh + BAND - 1) / BAND;
+    j.bands = (a->oh + FIRST_BAND - 1) / FIRST_BAND;
     j.k_parts = (j.panels + GRAD_PANELS - 1) / GRAD_PANELS;
     j.panel = (size_t)(a->kernel_h * j.taps) * PANEL;
     j.sums = (size_t)j.panels * (j.panel + PANEL);
-    j.rows = (size_t)((BAND - 1) * a->stride_h + a->kernel_h) * (size_t)j.width;
+    j.rows = (size_t)((FIRST_BAND - 1) * a->stride_h + a->kernel_h) * (size_t)j.width;
     j.scale = a->scratch;
     j.shift = j.scale + lines((size_t)(a->w * a->c));
     j.u = j.shift + lines((size_t)(a->w * a->c));
