@@ -19,6 +19,18 @@ struct moments {
     float *at;    /* (n_part, blocks of channels, 2, V) */
 };
 
+struct group;
+
+/* A gradient that never lies in memory as a whole: the group that reads the value makes rows of it for
+ * the group that wrote it, which comes later in the backward pass. */
+struct gradient_rows {
+    const struct group *maker;
+    /* Rows row0 .. row1 - 1 of a block of channels of a picture, (row1 - row0, W, V); row0 is even, and
+     * row1 too but at the end. On any thread. NULL: the gradient is written as any other. */
+    void (*make)(const struct group *maker, int picture, int block, int row0, int row1,
+                 void *rows);
+};
+
 /* One tensor of a plan: what a group reads or writes. */
 struct value {
     struct shape shape; /* logical (N, C, H, W); dim[0] is the plan's largest batch */
@@ -31,7 +43,8 @@ struct value {
     void *data;   /* 64-byte aligned */
     void *grad;   /* d loss / d value, of the same dtype and layout; NULL = not wanted.
                          * Written (not added to) by the one group that reads the value */
-    struct moments *moments; /* NULL = not wanted; the memory is the writing group's */
+    struct moments *moments;    /* NULL = not wanted; the memory is the writing group's */
+    struct gradient_rows *rows; /* of grad; NULL = not wanted */
 };
 
 struct weight_ref {
@@ -102,6 +115,7 @@ struct kernel {
     enum layout in, out;
     bool takes_parts;                  /* adds up the gradients of out's readers itself */
     bool gives_moments, takes_moments; /* of out, of in[0] */
+    bool makes_rows, takes_rows;       /* of in[0]'s gradient, of out's */
     size_t plan_size;
     /* Is this row right for the group? Shapes, mode, ISA, compute are set; values have shapes but
      * no layout yet. NULL = always. */

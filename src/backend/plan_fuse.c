@@ -478,6 +478,26 @@ static bool link_moments(struct plan *p, struct step *s, struct err *e)
     return true;
 }
 
+/* Is the gradient of the step's input for one reader alone, which takes rows of it? */
+static bool link_rows(struct plan *p, struct step *s, struct err *e)
+{
+    const struct group *g = &s->group;
+    struct tensor *in = g->n_in ? s->in[0] : NULL;
+    if (!in || in->producer < 0 || in->data_of != in || in->wanted || !g->kernel->makes_rows ||
+        !g->want_dx[0] || s->rule)
+        return true;
+    const struct step *taker = p->step[in->producer];
+    if (!taker->group.kernel->takes_rows || !taker->group.want_dw || taker->rule ||
+        in->readers != 1)
+        return true;
+    struct gradient_rows *rows = arena_new(&p->arena, 1, sizeof(*rows), e);
+    if (!rows)
+        return false;
+    rows->maker = g;
+    in->value.rows = rows;
+    return true;
+}
+
 bool plan_build(struct plan *p, const struct plan_request *r, struct err *e)
 {
     for (int i = 0; i < p->n_node; i++) {
@@ -502,10 +522,14 @@ bool plan_build(struct plan *p, const struct plan_request *r, struct err *e)
             return false;
     }
     for (int i = 0; i < p->n_step; i++)
-        if (!link_moments(p, p->step[i], e))
+        if (!link_moments(p, p->step[i], e) || !link_rows(p, p->step[i], e))
             return false;
     for (int i = 0; i < p->n_step; i++)
         if (!plan_kernel(p, p->step[i], e) || !describe(p, p->step[i], e))
             return false;
+    for (int i = 0; i < p->n_tensor; i++) {
+        const struct gradient_rows *rows = p->tensor[i]->value.rows;
+        p->tensor[i]->in_rows = rows && rows->make;
+    }
     return true;
 }

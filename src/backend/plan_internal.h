@@ -19,6 +19,7 @@ struct tensor {
     int n_branch;            /* branches handed out */
     struct tensor **branch;  /* (readers) */
     bool in_parts;           /* its producer takes the branches' gradients: no fork */
+    bool in_rows;            /* its gradient has no place: its producer has rows of it made */
     int data_from, data_to;  /* life, in time; from > to: none */
     int grad_from, grad_to;
     bool shared;             /* the gradient lies over the data */

@@ -11,6 +11,14 @@ static int back_time(const struct plan *p, int step)
     return 2 * p->n_step - 1 - step;
 }
 
+/* When the step is last at work: rows of a gradient are made where they are read. */
+static int last_time(const struct plan *p, int step)
+{
+    const struct step *s = p->step[step];
+    bool later = s->group.n_in && s->in[0]->in_rows;
+    return back_time(p, later ? s->in[0]->producer : step);
+}
+
 static void use(int *from, int *to, int time)
 {
     *from = *from < time ? *from : time;
@@ -19,7 +27,7 @@ static void use(int *from, int *to, int time)
 
 static void use_gradient(struct tensor *t, int time)
 {
-    for (int i = 0; i < count_parts(t); i++)
+    for (int i = 0; i < count_parts(t) && !t->in_rows; i++)
         use(&part_of(t, i)->grad_from, &part_of(t, i)->grad_to, time);
 }
 
@@ -28,14 +36,15 @@ static void live_through(struct plan *p, int i)
 {
     struct step *s = p->step[i];
     struct group *g = &s->group;
-    int back = back_time(p, i);
+    int back = back_time(p, i), last = last_time(p, i);
     struct tensor *out = s->out->data_of;
     if (s->out->producer == i)
         use(&out->data_from, &out->data_to, i);
     if (s->backward) {
         use_gradient(s->out, back);
+        use_gradient(s->out, last);
         if (g->needs_out)
-            use(&out->data_from, &out->data_to, back);
+            use(&out->data_from, &out->data_to, last);
     }
     for (int k = 0; k < g->n_in; k++) {
         struct tensor *in = s->in[k], *data = in->data_of;
@@ -43,8 +52,8 @@ static void live_through(struct plan *p, int i)
         if (!s->backward)
             continue;
         if (g->needs_in || (g->needs_first && k == 0))
-            use(&data->data_from, &data->data_to, back);
-        if (g->want_dx[k])
+            use(&data->data_from, &data->data_to, last);
+        if (g->want_dx[k] && !in->in_rows)
             use(&in->grad_from, &in->grad_to, back);
         for (int b = 0; b < in->n_branch && s->out == in; b++)
             use(&in->branch[b]->grad_from, &in->branch[b]->grad_to, back);
@@ -124,8 +133,8 @@ static void share(struct plan *p)
         struct step *s = p->step[i];
         struct tensor *t = s->group.n_in ? s->in[0] : NULL;
         if (!t || !s->backward || !s->group.dx_over_in || !s->group.want_dx[0] || t->kept ||
-            t->producer < 0 || t->data_of != t || t->grad_of != t || t->readers > 1 ||
-            t->data_to > back_time(p, i))
+            t->in_rows || t->producer < 0 || t->data_of != t || t->grad_of != t ||
+            t->readers > 1 || t->data_to > back_time(p, i))
             continue;
         t->shared = true;
         t->data_to = t->grad_to;
@@ -185,7 +194,7 @@ static int gather(struct plan *p, struct piece *piece)
     for (int i = 0; i < p->n_step; i++) {
         struct step *s = p->step[i];
         add_piece(piece, &n, s->group.saved_bytes, &s->saved_at, i,
-                  s->backward ? back_time(p, i) : 2 * p->n_step);
+                  s->backward ? last_time(p, i) : 2 * p->n_step);
         scratch = scratch > s->group.scratch_bytes ? scratch : s->group.scratch_bytes;
     }
     add_piece(piece, &n, scratch, &p->scratch_at, 0, 2 * p->n_step);
@@ -218,7 +227,7 @@ void plan_bind(struct plan *p)
     for (int i = 0; i < p->n_tensor; i++) {
         struct tensor *t = p->tensor[i];
         t->value.data = t->value.dtype == DTYPE_U8 ? NULL : base + t->data_of->data_at;
-        if (t->grad && !t->in_parts)
+        if (t->grad && !t->in_parts && !t->in_rows)
             t->value.grad = t->shared ? t->value.data : base + t->grad_at;
     }
     for (int i = 0; i < p->n_tensor; i++)

@@ -121,6 +121,8 @@ static bool plan(struct group *g, struct err *e)
     struct first_conv a = conv_of(g, g->max_n);
     g->scratch_bytes = s->ops->scratch_bytes(&a);
     g->needs_in = g->want_dw;
+    if (a.half)
+        g->out->rows = NULL;
     if (wants_moments(g))
         g->saved_bytes = (counts(g) + (size_t)first_parts(&a) * part_of(g)) * sizeof(float);
     return true;
@@ -159,6 +161,8 @@ static bool run(struct group *g, enum pass pass, struct err *e)
         s->ops->forward(&a);
     } else if (g->want_dw) {
         a.dy = g->out->grad;
+        a.rows = g->out->rows;
+        a.y = g->out->data;
         a.dweight = g->weight[0].grad;
         a.dbias = bias ? g->weight[1].grad : NULL;
         s->ops->grad(&a);
@@ -180,6 +184,7 @@ static void drop(struct group *g)
         .in = LAYOUT_PLAIN,                                                                    \
         .out = LAYOUT_BLOCKED,                                                                 \
         .gives_moments = true,                                                                 \
+        .takes_rows = true,                                                                    \
         .plan_size = sizeof(struct state),                                                     \
         .fits = fits,                                                                          \
         .plan = plan,                                                                          \

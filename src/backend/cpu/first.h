@@ -4,6 +4,7 @@
 #ifndef BACKEND_CPU_FIRST_H
 #define BACKEND_CPU_FIRST_H
 
+#include "backend/backend.h"
 #include "backend/cpu/isa.h"
 
 #include <stddef.h>
@@ -33,7 +34,8 @@ struct first_conv {
     float *moments,
         *count;     /* forward: those of y (backend.h), first_parts() of them; or NULL */
     void *y;        /* forward */
-    const void *dy; /* backward */
+    const void *dy; /* backward; or rows of it, made as they are read: */
+    const struct gradient_rows *rows;
     float *dweight, *dbias; /* dbias may be NULL */
     void *scratch;          /* scratch_bytes(), 64-byte aligned */
     int n_thread, n_shard;

@@ -100,7 +100,7 @@ static const struct step_case {
 } steps[] = {
     {32, 3, 1, 22, 30, true, ACTIVATION_relu},  {40, 7, 2, 37, 41, true, ACTIVATION_silu},
     {17, 3, 2, 18, 19, false, ACTIVATION_relu}, {24, 5, 1, 9, 10, true, ACTIVATION_gelu},
-    {64, 3, 1, 33, 28, false, ACTIVATION_mish},
+    {64, 3, 1, 33, 28, false, ACTIVATION_mish}, {144, 3, 1, 19, 12, true, ACTIVATION_relu},
 };
 
 static void check_step(const struct step_case *c)

@@ -114,6 +114,16 @@ bool fused_plan(struct group *g, struct err *e)
     return true;
 }
 
+static void make_rows(const struct group *g, int picture, int block, int row0, int row1,
+                      void *rows);
+
+static bool plan(struct group *g, struct err *e)
+{
+    if (g->in[0]->rows)
+        g->in[0]->rows->make = make_rows;
+    return fused_plan(g, e);
+}
+
 /* -- tasks -- */
 
 static void *offset(void *base, size_t bytes)
@@ -144,22 +154,17 @@ static void set_added(const struct group *g, struct fused_task *t, size_t at)
     }
 }
 
-static void run_task(void *ctx, int task, int thread)
+static struct fused_task task_of(const struct sweep *s, size_t plane)
 {
-    const struct sweep *s = ctx;
     const struct fused *f = s->f;
-    struct group *g = s->g;
-    (void)thread;
-    if (s->back_to_front)
-        task = g->n * f->CB * f->n_band - 1 - task;
-    size_t plane = (size_t)(task / f->n_band), pooled = f->out_plane / f->elem;
-    int cb = (int)plane % f->CB;
+    const struct group *g = s->g;
+    size_t pooled = f->out_plane / f->elem;
     bool word = f->drop && f->drop->op == &op_dropout2d; /* one for the whole plane */
     size_t pixels = word ? 1 : f->in_plane / f->elem / (size_t)f->V;
     char *saved = g->saved;
     const char *dy = s->dy ? s->dy : g->out->grad;
     bool keeps_x = f->index_at > f->win_at, indexed = f->keep_at > f->index_at;
-    struct fused_task t = {
+    return (struct fused_task){
         .x = offset(g->in[0]->data, plane * f->in_plane),
         .y = offset(g->out->data, plane * f->out_plane),
         .dy = dy ? dy + plane * f->out_plane : NULL,
@@ -171,15 +176,27 @@ static void run_task(void *ctx, int task, int thread)
         .factor = f->factor,
         .H = f->H,
         .W = f->W,
-        .coef = fused_coef_of(g, f, cb),
-        .sum = (float *)g->scratch + (size_t)task * 2 * (size_t)f->V,
+        .coef = fused_coef_of(g, f, (int)plane % f->CB),
     };
+}
+
+static void run_task(void *ctx, int task, int thread)
+{
+    const struct sweep *s = ctx;
+    const struct fused *f = s->f;
+    const struct group *g = s->g;
+    (void)thread;
+    if (s->back_to_front)
+        task = g->n * f->CB * f->n_band - 1 - task;
+    size_t plane = (size_t)(task / f->n_band);
+    struct fused_task t = task_of(s, plane);
+    t.sum = (float *)g->scratch + (size_t)task * 2 * (size_t)f->V;
     set_rows(s, &t, task % f->n_band);
     if (f->adds)
         set_added(g, &t, plane * f->in_plane);
     if (f->depth)
         t.factor = merge_depth_factor(g, f->depth, plane / (size_t)f->CB);
-    (s->instead && fused_gamma_is_small(f, g, cb) ? s->instead : s->fn)(&t);
+    (s->instead && fused_gamma_is_small(f, g, (int)plane % f->CB) ? s->instead : s->fn)(&t);
 }
 
 void fused_sweep(const struct sweep *s)
@@ -231,11 +248,46 @@ static void run_forward(struct group *g, const struct fused *f)
     fused_sweep(&s);
 }
 
+static bool keeps_winners(const struct fused *f)
+{
+    return f->pool && !f->from_y;
+}
+
+/* The pass that writes dx. */
+static struct sweep gradient_of(const struct group *g, const struct fused *f)
+{
+    const struct fused_kernels *k = f->kernels;
+    bool keeps_x = keeps_winners(f);
+    return (struct sweep){
+        .g = g,
+        .f = f,
+        .back_to_front = true,
+        .dy = keeps_x ? (const char *)g->saved + f->win_at : NULL,
+        .fn = f->pool ? k->gradient_pool[keeps_x ? ACTIVATION_identity : f->kind][f->statistics]
+              : f->from_y ? k->gradient_y[f->kind]
+                          : k->gradient[f->kind]};
+}
+
+/* A task's rows are counted from the plane's first. */
+static void make_rows(const struct group *g, int picture, int block, int row0, int row1,
+                      void *rows)
+{
+    const struct fused *f = g->state;
+    struct sweep s = gradient_of(g, f);
+    struct fused_task t = task_of(&s, (size_t)picture * (size_t)f->CB + (size_t)block);
+    size_t before = (size_t)row0 * (size_t)f->W * (size_t)f->V * f->elem;
+    t.dx = (void *)((uintptr_t)rows - before);
+    t.H = row1; /* of an odd count the last row comes with the end */
+    t.row0 = f->pool ? row0 / 2 : row0;
+    t.row1 = f->pool ? row1 / 2 : row1;
+    s.fn(&t);
+}
+
 static void run_backward(struct group *g, const struct fused *f)
 {
     const struct fused_kernels *k = f->kernels;
     struct sweep s = {.g = g, .f = f};
-    bool keeps_x = f->pool && !f->from_y;
+    bool keeps_x = keeps_winners(f);
     if (f->statistics || keeps_x || (f->norm && g->want_dw)) {
         s.fn = !f->pool  ? k->sums[f->kind]
                : keeps_x ? k->sums_win[f->kind]
@@ -245,14 +297,9 @@ static void run_backward(struct group *g, const struct fused *f)
         if (f->norm)
             fused_close_sums(&s);
     }
-    if (!g->want_dx[0])
+    if (!g->want_dx[0] || g->in[0]->rows)
         return;
-    s.instead = NULL;
-    s.back_to_front = true;
-    s.dy = keeps_x ? (const char *)g->saved + f->win_at : NULL;
-    s.fn = f->pool ? k->gradient_pool[keeps_x ? ACTIVATION_identity : f->kind][f->statistics]
-           : f->from_y ? k->gradient_y[f->kind]
-                       : k->gradient[f->kind];
+    s = gradient_of(g, f);
     fused_sweep(&s);
 }
 
@@ -292,9 +339,10 @@ static bool decisions(const struct group *g, int32_t *winner)
         .in = LAYOUT_BLOCKED,                                                                  \
         .out = LAYOUT_BLOCKED,                                                                 \
         .takes_moments = true,                                                                 \
+        .makes_rows = true,                                                                    \
         .plan_size = sizeof(struct fused),                                                     \
         .fits = fits,                                                                          \
-        .plan = fused_plan,                                                                    \
+        .plan = plan,                                                                          \
         .run = fused_run,                                                                      \
         .decisions = decisions,                                                                \
     }

@@ -25,7 +25,7 @@ struct fused {
 
 /* One pass over a tensor: fn on the rows of every band. */
 struct sweep {
-    struct group *g;
+    const struct group *g;
     const struct fused *f;
     fused_fn *fn;
     fused_fn *instead;  /* of fn where gamma is nearly 0 */

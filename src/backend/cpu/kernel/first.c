@@ -22,10 +22,17 @@ static FORCE_INLINE vec load_pixels(bool pairs, const void *dy, bool two)
     return (vec)(a | b << 16);
 }
 
-/* sums[tap][2V] += x[pixel * step + tap] * dy[pixel] over n pixels, one or a pair at a time; what
- * follows in dy comes nearer. block: bytes to the second vector's plane. */
+/* What comes nearer meanwhile: a line, and one of the second vector's, `step` bytes a pixel. */
+struct ahead {
+    const char *at;
+    size_t block, step;
+};
+
+/* sums[tap][2V] += x[pixel * step + tap] * dy[pixel] over n pixels, one or a pair at a time.
+ * block: bytes to the second vector's plane. */
 static FORCE_INLINE void grad_taps(int taps, int width, bool pairs, const float *x, int step,
-                                   const char *dy, size_t block, int n, float *sums)
+                                   const char *dy, size_t block, int n, struct ahead next,
+                                   float *sums)
 {
     vec acc[TAPS][2];
     int pixels = pairs ? 2 : 1;
@@ -33,12 +40,12 @@ static FORCE_INLINE void grad_taps(int taps, int width, bool pairs, const float 
 #pragma GCC unroll 16
     for (int i = 0; i < taps; i++)
         acc[i][0] = acc[i][1] = vset(0);
-    for (int p = 0; p < n;
-         p += pixels, x += pixels * step, dy += (size_t)pixels * pixel_bytes) {
+    for (int p = 0; p < n; p += pixels, x += pixels * step, dy += (size_t)pixels * pixel_bytes,
+             next.at += next.step) {
         vec d0 = load_pixels(pairs, dy, p + 1 < n), d1 = d0;
-        __builtin_prefetch(dy + AHEAD, 0, 2);
+        __builtin_prefetch(next.at, 0, 2);
         if (width == 2) {
-            __builtin_prefetch(dy + block + AHEAD, 0, 2);
+            __builtin_prefetch(next.at + next.block, 0, 2);
             d1 = load_pixels(pairs, dy + block, p + 1 < n);
         }
 #pragma GCC unroll 16
@@ -58,12 +65,13 @@ static FORCE_INLINE void grad_taps(int taps, int width, bool pairs, const float 
 }
 
 static FORCE_INLINE void grad_any(int taps, int width, bool pairs, const float *x, int step,
-                                  const char *dy, size_t block, int n, float *sums)
+                                  const char *dy, size_t block, int n, struct ahead next,
+                                  float *sums)
 {
 #define ROWS(t)                                                                                \
     case t:                                                                                    \
         if (t <= TAPS)                                                                         \
-            grad_taps(t <= TAPS ? t : 1, width, pairs, x, step, dy, block, n, sums);           \
+            grad_taps(t <= TAPS ? t : 1, width, pairs, x, step, dy, block, n, next, sums);     \
         break;
     switch (taps) {
         ROWS(1)
@@ -75,23 +83,25 @@ static FORCE_INLINE void grad_any(int taps, int width, bool pairs, const float *
 
 /* A chunk of an output row of a panel: what it adds to the sums of all taps. */
 static void grad_chunk(const struct job *j, int width, const float *x, const char *dy,
-                       size_t block, int n, float *sums)
+                       size_t block, int n, struct ahead next, float *sums)
 {
     const struct first_conv *a = j->a;
     int step = a->stride_w * a->c, groups = (j->taps + TAPS - 1) / TAPS;
-    for (int r = 0; r < a->kernel_h; r++, x += j->width, sums += (size_t)j->taps * PANEL)
+    size_t part = a->rows ? (size_t)n * next.step : 0;
+    for (int r = 0; r < a->kernel_h;
+         r++, x += j->width, sums += (size_t)j->taps * PANEL, next.at += part)
         for (int i = 0; i < groups; i++) {
             int lo, hi;
             parallel_range(j->taps, i, groups, &lo, &hi);
             float *to = sums + (size_t)lo * PANEL;
             if (HAS_PAIRS && j->pairs && width == 2)
-                grad_any(hi - lo, 2, true, x + lo, step, dy, block, n, to);
+                grad_any(hi - lo, 2, true, x + lo, step, dy, block, n, next, to);
             else if (HAS_PAIRS && j->pairs)
-                grad_any(hi - lo, 1, true, x + lo, step, dy, block, n, to);
+                grad_any(hi - lo, 1, true, x + lo, step, dy, block, n, next, to);
             else if (width == 2)
-                grad_any(hi - lo, 2, false, x + lo, step, dy, block, n, to);
+                grad_any(hi - lo, 2, false, x + lo, step, dy, block, n, next, to);
             else
-                grad_any(hi - lo, 1, false, x + lo, step, dy, block, n, to);
+                grad_any(hi - lo, 1, false, x + lo, step, dy, block, n, next, to);
         }
 }
 
@@ -111,38 +121,81 @@ static void bias_chunk(const struct job *j, int width, const void *dy, size_t bl
     }
 }
 
+/* Rows of dy of a panel: the first, and bytes to the next and to the second vector's. */
+struct gradients {
+    const char *at;
+    size_t row, block;
+};
+
 static void grad_row(const struct job *j, int width, const float *x, const char *dy,
-                     size_t plane, float *sums, float *bias)
+                     size_t block, struct ahead next, float *sums, float *bias)
 {
     const struct first_conv *a = j->a;
     size_t element = a->half ? 2 : 4;
     for (int p = 0; p < a->ow; p += CHUNK) {
         int n = a->ow - p < CHUNK ? a->ow - p : CHUNK;
-        grad_chunk(j, width, x, dy, plane * element, n, sums);
-        bias_chunk(j, width, dy, plane, n, bias);
+        grad_chunk(j, width, x, dy, block, n, next, sums);
+        bias_chunk(j, width, dy, block / element, n, bias);
         x += CHUNK * a->stride_w * a->c;
         dy += CHUNK * V * element;
+        next.at += CHUNK * V * element;
     }
 }
 
-static void grad_band(const struct job *j, int picture, int band, int part, const float *rows,
-                      float *sums)
+/* A picture's rows from first to last - 1, and a thread's buffers. */
+struct band {
+    int picture, first, last;
+    float *rows, *dy;
+};
+
+/* As they lie in memory, or made into the buffer. */
+static struct gradients gradients_of(const struct job *j, const struct band *b, int panel,
+                                     int width)
 {
     const struct first_conv *a = j->a;
-    int first = band * FIRST_BAND,
-        last = first + FIRST_BAND < a->oh ? first + FIRST_BAND : a->oh;
-    size_t plane = (size_t)a->oh * (size_t)a->ow * V;
+    size_t row = (size_t)a->ow * V * (a->half ? 2 : 4), plane = (size_t)a->oh * row;
+    size_t block = (size_t)b->picture * (size_t)j->k_blocks + (size_t)panel * 2;
+    if (!a->rows)
+        return (struct gradients){(const char *)a->dy + block * plane + (size_t)b->first * row,
+                                  row, plane};
+    for (int k = 0; k < width; k++)
+        a->rows->make(a->rows->maker, b->picture, panel * 2 + k, b->first, b->last,
+                      (char *)b->dy + (size_t)(k * FIRST_BAND) * row);
+    return (struct gradients){(const char *)b->dy, row, FIRST_BAND * row};
+}
+
+/* What the rows to come are made of: of the next panel, or of the first one in the next band. Each row
+ * of the kernel fetches its share. */
+static struct ahead source_of(const struct job *j, const struct band *b, int panel, int first)
+{
+    const struct first_conv *a = j->a;
+    size_t vector = V * (a->half ? 2 : 4), row = (size_t)a->ow * vector;
+    size_t plane = (size_t)a->oh * row;
+    int block = 2 * (panel < 0 ? first : panel);
+    const char *picture =
+        (const char *)a->y + (size_t)(b->picture * j->k_blocks + block) * plane;
+    return (struct ahead){picture + (size_t)(panel < 0 ? b->last : b->first) * row, plane,
+                          vector / (size_t)a->kernel_h};
+}
+
+static void grad_band(const struct job *j, const struct band *b, int part, float *sums)
+{
     int end = (part + 1) * GRAD_PANELS < j->panels ? (part + 1) * GRAD_PANELS : j->panels;
     float *bias = sums + (size_t)j->panels * j->panel;
-    for (int panel = part * GRAD_PANELS; panel < end; panel++)
-        for (int y = first; y < last; y++) {
-            size_t block = (size_t)picture * (size_t)j->k_blocks + (size_t)panel * 2;
-            size_t at = block * plane + (size_t)y * (size_t)a->ow * V;
-            grad_row(j, panel * 2 + 1 < j->k_blocks ? 2 : 1,
-                     rows + (size_t)((y - first) * a->stride_h) * (size_t)j->width,
-                     (const char *)a->dy + at * (a->half ? 2 : 4), plane,
-                     sums + (size_t)panel * j->panel, bias + panel * PANEL);
+    size_t vector = V * (j->a->half ? 2 : 4);
+    for (int panel = part * GRAD_PANELS; panel < end; panel++) {
+        int width = panel * 2 + 1 < j->k_blocks ? 2 : 1;
+        struct gradients dy = gradients_of(j, b, panel, width);
+        const float *rows = b->rows;
+        struct ahead next =
+            j->a->rows ? source_of(j, b, panel + 1 < end ? panel + 1 : -1, part * GRAD_PANELS)
+                       : (struct ahead){dy.at + AHEAD, dy.block, vector};
+        for (int y = b->first; y < b->last; y++, dy.at += dy.row, next.at += dy.row) {
+            grad_row(j, width, rows, dy.at, dy.block, next, sums + (size_t)panel * j->panel,
+                     bias + panel * PANEL);
+            rows += j->a->stride_h * j->width;
         }
+    }
 }
 
 /* One shard's sums for a part of the output channels. */
@@ -153,19 +206,18 @@ static void grad_part(void *ctx, int task, int thread)
     int shard = task / j->k_parts, part = task % j->k_parts, lo, hi;
     int panel = part * GRAD_PANELS;
     size_t count = (size_t)(j->panels - panel < GRAD_PANELS ? j->panels - panel : GRAD_PANELS);
-    float *rows = j->rows_at + (size_t)thread * j->rows;
     float *sums = j->shards + (size_t)shard * j->sums;
     memset(sums + (size_t)panel * j->panel, 0, count * j->panel * sizeof(float));
     memset(sums + (size_t)j->panels * j->panel + (size_t)panel * PANEL, 0,
            count * PANEL * sizeof(float));
+    struct band b = {.rows = j->rows_at + (size_t)thread * j->rows,
+                     .dy = j->dy_at + (size_t)thread * j->dy};
     parallel_range(a->n, shard, a->n_shard, &lo, &hi);
-    for (int picture = lo; picture < hi; picture++)
-        for (int band = 0; band < j->bands; band++) {
-            int first = band * FIRST_BAND;
-            fill_band(j, picture, first,
-                      a->oh - first < FIRST_BAND ? a->oh - first : FIRST_BAND,
-                      a->stride_w * a->c, rows);
-            grad_band(j, picture, band, part, rows, sums);
+    for (b.picture = lo; b.picture < hi; b.picture++)
+        for (b.first = 0; b.first < a->oh; b.first = b.last) {
+            b.last = a->oh - b.first < FIRST_BAND ? a->oh : b.first + FIRST_BAND;
+            fill_band(j, b.picture, b.first, b.last - b.first, a->stride_w * a->c, b.rows);
+            grad_band(j, &b, part, sums);
         }
 }
 
@@ -195,8 +247,7 @@ static size_t scratch_bytes(const struct first_conv *a)
     struct first_conv base = *a;
     base.scratch = NULL;
     struct job j = job_of(&base);
-    return (size_t)(j.rows_at - j.scale) * sizeof(float) +
-           j.rows * (size_t)a->n_thread * sizeof(float);
+    return ((size_t)(j.dy_at - j.scale) + j.dy * (size_t)a->n_thread) * sizeof(float);
 }
 
 static void grad(const struct first_conv *a)

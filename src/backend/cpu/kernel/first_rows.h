@@ -30,9 +30,9 @@ struct job {
     int bands, k_parts;
     size_t panel;         /* kernel_h * taps * 2V: weights or sums of a panel */
     size_t sums;          /* of a shard: panels and then biases */
-    size_t rows;          /* a thread's buffer */
+    size_t rows, dy;      /* a thread's buffers */
     float *scale, *shift; /* (w, c) */
-    float *u, *bias, *shards, *rows_at;
+    float *u, *bias, *shards, *rows_at, *dy_at;
     bool pairs;
 };
 
@@ -60,6 +60,8 @@ static inline struct job job_of(const struct first_conv *a)
     j.bias = j.u + (size_t)j.panels * j.panel;
     j.shards = j.bias + j.panels * PANEL;
     j.rows_at = j.shards + j.sums * (size_t)a->n_shard;
+    j.dy = (size_t)(FIRST_BAND * a->ow) * PANEL;
+    j.dy_at = j.rows_at + j.rows * (size_t)a->n_thread;
     assert(HAS_PAIRS || !a->half);
     j.pairs = a->half;
     return j;
