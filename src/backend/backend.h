@@ -87,6 +87,7 @@ struct group {
     int n_thread;
     int n_shard; /* gradients of weights are sums over this many parts of the batch, by pictures
                   * n*s/n_shard .. n*(s+1)/n_shard, added in one fixed binary tree */
+    bool exact;  /* the result may not depend on n_thread */
     enum dtype compute; /* F32, or BF16 for mixed precision */
     const struct backend *backend;
 

@@ -20,6 +20,7 @@ static struct plan *plan_sized(const struct backend *b, const struct plan_reques
     p->weights = w;
     p->max_n = max_n;
     p->n_shard = r->n_shard > 0 ? r->n_shard : b->n_thread;
+    p->exact = r->n_shard > 0;
     p->compute = r->compute;
     p->seed = r->seed;
     p->n_node = r->graph->n_node;

@@ -515,6 +515,7 @@ bool plan_build(struct plan *p, const struct plan_request *r, struct err *e)
         struct group group = {.max_n = p->max_n,
                               .n_thread = p->backend->n_thread,
                               .n_shard = p->n_shard,
+                              .exact = p->exact,
                               .compute = p->compute,
                               .backend = p->backend,
                               .seed = p->seed};

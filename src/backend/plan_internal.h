@@ -55,6 +55,7 @@ struct plan {
     int max_n, n_shard;
     enum dtype compute;
     bool backward, timed;
+    bool exact; /* shards were asked for: the same for any number of threads */
     uint64_t seed;
     size_t bytes, scratch_at;
     void *memory;

@@ -2,6 +2,7 @@
  * channels, and in evaluation with the batch norm and the clamp behind it. No gradient of the input. */
 #include "backend/cpu/first.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/moments.h"
 #include "backend/cpu/tail.h"
 #include "op/params.h"
 
@@ -81,32 +82,14 @@ static struct first_conv conv_of(const struct group *g, int n)
     return a;
 }
 
-/* -- moments, of fp32: counts and then parts, in what is saved -- */
-
-static bool wants_moments(const struct group *g)
-{
-    return g->out->moments && g->out->dtype == DTYPE_F32;
-}
-
-static size_t part_of(const struct group *g)
-{
-    size_t V = (size_t)g->out->block;
-    return ((size_t)g->out->shape.dim[1] + V - 1) / V * 2 * V;
-}
-
-static size_t counts(const struct group *g)
-{
-    struct first_conv most = conv_of(g, g->max_n);
-    return ((size_t)first_parts(&most) + 15) / 16 * 16;
-}
-
 static void set_moments(const struct group *g, struct first_conv *a)
 {
-    if (!wants_moments(g))
+    if (!moments_wanted(g))
         return;
-    a->count = g->saved;
-    a->moments = a->count + counts(g);
-    *g->out->moments = (struct moments){first_parts(a), a->count, a->moments};
+    struct moments *m = g->out->moments;
+    *m = moments_of(g, first_parts(a));
+    a->moments = m->at;
+    a->count = m->count;
 }
 
 static bool plan(struct group *g, struct err *e)
@@ -123,8 +106,8 @@ static bool plan(struct group *g, struct err *e)
     g->needs_in = g->want_dw;
     if (a.half)
         g->out->rows = NULL;
-    if (wants_moments(g))
-        g->saved_bytes = (counts(g) + (size_t)first_parts(&a) * part_of(g)) * sizeof(float);
+    if (moments_wanted(g))
+        g->saved_bytes = moments_bytes(g, first_parts(&a));
     return true;
 }
 

@@ -2,6 +2,7 @@
  * pass packs the weights; else they are kept packed, and renewed when the weights' version changes,
  * with the batch norm that follows in them. */
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/moments.h"
 #include "backend/cpu/tail.h"
 #include "backend/cpu/winograd.h"
 #include "op/params.h"
@@ -62,6 +63,12 @@ static bool keeps_packed(const struct group *g)
     return !g->want_dw;
 }
 
+/* Their parts depend on the number of threads. */
+static bool takes_moments(const struct group *g)
+{
+    return moments_wanted(g) && !g->exact;
+}
+
 static bool plan(struct group *g, struct err *e)
 {
     struct winograd *p = g->state;
@@ -79,6 +86,8 @@ static bool plan(struct group *g, struct err *e)
         g->scratch_bytes =
             larger(g->scratch_bytes, p->ops->scratch_conv(&t, g->n_thread, !keeps_packed(g)));
     }
+    if (takes_moments(g))
+        g->saved_bytes = moments_bytes(g, p->ops->parts(&s, g->n_thread));
     if (p->tail.norm) {
         if (!(p->bias = mem_new((size_t)s.k, sizeof(float), e)))
             return false;
@@ -123,6 +132,12 @@ static void convolve(struct group *g, enum pass pass)
     a.x = back ? g->out->grad : g->in[0]->data;
     a.y = back ? g->in[0]->grad : g->out->data;
     a.more = p->tail.more ? p->tail.more->data : NULL;
+    if (!back && takes_moments(g)) {
+        struct moments *m = g->out->moments;
+        *m = moments_of(g, p->ops->parts(&s, g->n_thread));
+        a.moments = m->at;
+        a.count = m->count;
+    }
     if (!back)
         a.bias = p->bias ? p->bias : g->node[0]->n_weight > 1 ? g->weight[1].value : NULL;
     p->ops->conv(&a);
@@ -162,6 +177,7 @@ static void drop(struct group *g)
         .pattern = text,                                                                       \
         .in = LAYOUT_BLOCKED,                                                                  \
         .out = LAYOUT_BLOCKED,                                                                 \
+        .gives_moments = true,                                                                 \
         .plan_size = sizeof(struct winograd),                                                  \
         .fits = fits,                                                                          \
         .plan = plan,                                                                          \

@@ -26,10 +26,11 @@ struct wino_conv {
     const void *u;  /* packed weights, or NULL: packed from w, on the threads that use them */
     const float *w; /* as in pack() */
     bool transposed;
-    const float *bias;    /* (k), or NULL */
-    const void *more;     /* like y, or NULL */
-    enum activation kind; /* of f: identity, relu or silu */
-    void *scratch;        /* scratch_conv() bytes, 64-byte aligned */
+    const float *bias;      /* (k), or NULL */
+    const void *more;       /* like y, or NULL */
+    enum activation kind;   /* of f: identity, relu or silu */
+    float *moments, *count; /* those of y (backend.h), parts() of them; or NULL */
+    void *scratch;          /* scratch_conv() bytes, 64-byte aligned */
     int n_thread;
 };
 
@@ -50,6 +51,7 @@ struct wino_ops {
     /* packs: room for packed weights too */
     size_t (*scratch_conv)(const struct wino_shape *s, int n_thread, bool packs);
     void (*conv)(const struct wino_conv *a);
+    int (*parts)(const struct wino_shape *s, int n_thread); /* of y's moments */
     size_t (*scratch_grad)(const struct wino_shape *s, int n_thread, int n_shard);
     void (*grad)(const struct wino_grad *a);
 };

@@ -1,6 +1,7 @@
 /* The first convolution, forward: a band of rows stays in the near caches while all output channels
  * are computed from it. */
 #include "backend/cpu/kernel/first_rows.h"
+#include "backend/cpu/kernel/moments.h"
 #include "base/parallel.h"
 
 enum { PIXELS = V == 16 ? 14 : 6 }; /* x 2 accumulators */
@@ -38,45 +39,9 @@ static void pack(void *ctx, int panel, int thread)
         pack_pairs(j, u);
 }
 
-/* Of two vectors of channels, of what differs from the first pixel. */
-struct sums {
-    vec origin[2], sum[2], square[2];
-    bool begun;
-};
-
-/* Adds pixels from `from` on. */
-static FORCE_INLINE void add_moments(struct sums *s, int width, int from, int pixels,
-                                     vec y[PIXELS][2])
-{
-    for (int k = 0; k < width; k++) {
-        if (!s->begun)
-            s->origin[k] = y[0][k];
-        vec origin = s->origin[k], sum = vset(0), square = vset(0);
-#pragma GCC unroll 16
-        for (int p = 0; p < pixels; p++)
-            if (p >= from) {
-                vec d = y[p][k] - origin;
-                sum += d;
-                square = vfma(d, d, square);
-            }
-        s->sum[k] += sum;
-        s->square[k] += square;
-    }
-    s->begun = true;
-}
-
-static void store_moments(const struct sums *s, int width, float count, float *to)
-{
-    for (int k = 0; k < width; k++, to += 2 * V) {
-        vec mean = s->sum[k] / vset(count);
-        vstore(to, s->origin[k] + mean);
-        vstore(to + V, vfma(-s->sum[k], mean, s->square[k]));
-    }
-}
-
 /* Where a panel's outputs go: a row of pixels in one or two vectors of channels. */
 struct target {
-    struct sums *sums; /* or NULL */
+    struct measured *moments; /* of each vector; or NULL */
     void *y;
     size_t block; /* elements from the first vector's plane to the second's */
     bool half, around, clamped;
@@ -86,8 +51,6 @@ struct target {
 
 static FORCE_INLINE void put(const struct target *t, size_t at, vec v)
 {
-    if (t->clamped)
-        v = vclamp(v, t->low, t->high);
     if (t->half)
         vstore_bf16((uint16_t *)t->y + at, v);
     else if (t->around)
@@ -137,14 +100,22 @@ static FORCE_INLINE void forward_pixels(bool pairs, int pixels, int width, int s
             }
         }
     }
+    if (t->clamped)
+#pragma GCC unroll 16
+        for (int p = 0; p < pixels; p++) {
+            acc[p][0] = vclamp(acc[p][0], t->low, t->high);
+            acc[p][1] = vclamp(acc[p][1], t->low, t->high);
+        }
 #pragma GCC unroll 16
     for (int p = 0; p < pixels; p++) {
         put(t, (size_t)(first + p) * V, acc[p][0]);
         if (width == 2)
             put(t, t->block + (size_t)(first + p) * V, acc[p][1]);
     }
-    if (t->sums)
-        add_moments(t->sums, width, from, pixels, acc);
+    if (t->moments)
+        measure(&t->moments[0], &acc[0][0], 2, pixels, from, pixels);
+    if (t->moments && width == 2)
+        measure(&t->moments[1], &acc[0][1], 2, pixels, from, pixels);
 }
 
 /* One output row; the last group of pixels overlaps the one before. */
@@ -198,8 +169,8 @@ static void forward_panel(const struct job *j, int picture, int band, int panel,
     int count = a->oh - first < FIRST_BAND ? a->oh - first : FIRST_BAND;
     size_t plane = (size_t)a->oh * (size_t)a->ow * V;
     size_t block = (size_t)picture * (size_t)j->k_blocks + (size_t)panel * 2;
-    struct sums sums = {.begun = false};
-    struct target t = {.sums = a->moments ? &sums : NULL,
+    struct measured moments[2] = {{.begun = false}, {.begun = false}};
+    struct target t = {.moments = a->moments ? moments : NULL,
                        .block = plane,
                        .half = a->half,
                        .around = a->stores == FIRST_AROUND,
@@ -218,8 +189,9 @@ static void forward_panel(const struct job *j, int picture, int band, int panel,
         return;
     size_t part = (size_t)(picture * j->bands + band);
     float pixels = (float)(count * a->ow);
-    store_moments(&sums, width, pixels,
-                  a->moments + (part * (size_t)j->k_blocks + (size_t)panel * 2) * 2 * V);
+    float *to = a->moments + (part * (size_t)j->k_blocks + (size_t)panel * 2) * 2 * V;
+    for (int k = 0; k < width; k++, to += 2 * V)
+        measured_store(&moments[k], pixels, to);
     a->count[part] = pixels;
 }
 

@@ -3,6 +3,7 @@
 #ifndef BACKEND_CPU_KERNEL_WINO_TILE_H
 #define BACKEND_CPU_KERNEL_WINO_TILE_H
 
+#include "backend/cpu/kernel/moments.h"
 #include "backend/cpu/kernel/wino_math.h"
 #include "backend/cpu/vmath.h"
 #include "backend/cpu/winograd.h"
@@ -58,6 +59,14 @@ static inline struct tile tile_next(const struct tiling *g, struct tile t)
         t.picture++;
     }
     return t;
+}
+
+/* Cells of the planes under tiles 0 .. i - 1. */
+static inline size_t cells_before(const struct tiling *g, int i)
+{
+    struct tile t = tile_at(g, i);
+    size_t w = (size_t)g->w, rows = (size_t)min_of(TILE, g->h - t.y);
+    return ((size_t)t.picture * (size_t)g->h + (size_t)t.y) * w + rows * (size_t)t.x;
 }
 
 /* Brings the vectors under a run of tiles into L2, a few rows of four at a time, while something
@@ -168,6 +177,7 @@ struct finish {
     vec bias;
     const void *more; /* a plane, or NULL */
     enum activation kind;
+    struct measured *moments; /* or NULL */
 };
 
 static FORCE_INLINE vec finished(bool half, const struct finish *f, ptrdiff_t at, vec v)
@@ -209,8 +219,12 @@ static FORCE_INLINE void tile_output(bool half, const struct tiling *g, struct t
             return;
 #pragma GCC unroll 4
         for (int j = 0; j < TILE; j++)
-            if (j < columns)
-                act_store(half, plane, at + j, finished(half, finish, at + j, out[j]));
+            if (j < columns) {
+                out[j] = finished(half, finish, at + j, out[j]);
+                act_store(half, plane, at + j, out[j]);
+            }
+        if (finish->moments)
+            measure(finish->moments, out, 1, TILE, 0, columns);
     }
 }
 

@@ -170,35 +170,60 @@ static void multiply(const struct job *j, struct packed u, int k_count, int n_ti
         }
 }
 
+/* A block, and its tiles first .. first + count - 1. */
+struct range {
+    int block, first, count;
+};
+
+static struct range tiles_of(const struct job *j, int block, int block_end)
+{
+    int lo = 0, hi = 0;
+    if (block < block_end)
+        parallel_range(j->n_tile, block, j->n_block, &lo, &hi);
+    return (struct range){block, lo, hi - lo};
+}
+
+/* Of a block's cells in output vector k. */
+static void store_moments(const struct job *j, struct range tiles, int k,
+                          const struct measured *m)
+{
+    size_t part = (size_t)tiles.block * (size_t)j->k_blocks + (size_t)k;
+    measured_store(m, j->a->count[tiles.block], j->a->moments + part * 2 * V);
+}
+
 static FORCE_INLINE void transform_out(bool half, const struct job *j, int k_first, int k_count,
-                                       int first, int n_tile, const float *m)
+                                       struct range tiles, const float *m)
 {
     const struct wino_conv *a = j->a;
     size_t plane = plane_bytes(j);
-    for (int k = 0; k < k_count; k++) {
-        struct tile t = tile_at(&j->tiling, first);
+    for (int k = k_first; k < k_first + k_count; k++) {
+        struct tile t = tile_at(&j->tiling, tiles.first);
+        struct measured moments = {.begun = false};
         float bias[V] = {0};
-        for (int i = 0; a->bias && i < V && (k_first + k) * V + i < a->shape.k; i++)
-            bias[i] = a->bias[(k_first + k) * V + i];
-        struct finish finish = {.bias = vloadu(bias), .kind = a->kind};
-        for (int i = 0; i < n_tile; i++, t = tile_next(&j->tiling, t), m += V) {
-            size_t at = (size_t)t.picture * (size_t)j->k_blocks + (size_t)(k_first + k);
+        for (int i = 0; a->bias && i < V && k * V + i < a->shape.k; i++)
+            bias[i] = a->bias[k * V + i];
+        struct finish finish = {
+            .bias = vloadu(bias), .kind = a->kind, .moments = a->moments ? &moments : NULL};
+        for (int i = 0; i < tiles.count; i++, t = tile_next(&j->tiling, t), m += V) {
+            size_t at = (size_t)t.picture * (size_t)j->k_blocks + (size_t)k;
             finish.more = a->more ? (const char *)a->more + at * plane : NULL;
             tile_output(half, &j->tiling, t, m, j->m_step, &finish, (char *)a->y + at * plane);
         }
+        if (a->moments)
+            store_moments(j, tiles, k, &moments);
     }
 }
 
-static void transform_out_full(const struct job *j, int k_first, int k_count, int first,
-                               int n_tile, const float *m)
+static void transform_out_full(const struct job *j, int k_first, int k_count,
+                               struct range tiles, const float *m)
 {
-    transform_out(false, j, k_first, k_count, first, n_tile, m);
+    transform_out(false, j, k_first, k_count, tiles, m);
 }
 
-static void transform_out_half(const struct job *j, int k_first, int k_count, int first,
-                               int n_tile, const float *m)
+static void transform_out_half(const struct job *j, int k_first, int k_count,
+                               struct range tiles, const float *m)
 {
-    transform_out(true, j, k_first, k_count, first, n_tile, m);
+    transform_out(true, j, k_first, k_count, tiles, m);
 }
 
 static struct fetch fetch_of(const struct job *j, const void *data, int blocks, int first,
@@ -208,18 +233,6 @@ static struct fetch fetch_of(const struct job *j, const void *data, int blocks, 
         .tiling = &j->tiling, .data = data, .blocks = blocks, .first = first, .n_tile = n_tile};
     f.element = j->a->shape.half ? 2 : 4;
     return f;
-}
-
-/* The tiles of a block: first .. first + count - 1. */
-struct range {
-    int first, count;
-};
-static struct range tiles_of(const struct job *j, int block, int block_end)
-{
-    int lo = 0, hi = 0;
-    if (block < block_end)
-        parallel_range(j->n_tile, block, j->n_block, &lo, &hi);
-    return (struct range){lo, hi - lo};
 }
 
 static void transform_block(const struct job *j, struct range tiles, float *v)
@@ -236,8 +249,7 @@ static void finish_chunk(const struct job *j, struct range tiles, int k, int cou
     f->out.block_end = j->y_near ? k : k + count;
     f->out_pace = fetch_pace(&f->out, POINTS * groups_of(tiles.count) * blocks_of(count, 2));
     multiply(j, u, count, tiles.count, v, m, f);
-    (j->a->shape.half ? transform_out_half : transform_out_full)(j, k, count, tiles.first,
-                                                                 tiles.count, m);
+    (j->a->shape.half ? transform_out_half : transform_out_full)(j, k, count, tiles, m);
 }
 
 /* -- threads share out tiles: the scratch is a V and an M for each, then packed weights -- */
@@ -334,12 +346,28 @@ size_t ISA_NAME(wino_scratch_conv)(const struct wino_shape *s, int n_thread, boo
     return (tiles > channels ? tiles : channels) * sizeof(float);
 }
 
+int ISA_NAME(wino_parts)(const struct wino_shape *s, int n_thread)
+{
+    return job_of(s, n_thread).n_block;
+}
+
+static void count_cells(const struct job *j)
+{
+    for (int block = 0; block < j->n_block; block++) {
+        struct range t = tiles_of(j, block, j->n_block);
+        j->a->count[block] = (float)(cells_before(&j->tiling, t.first + t.count) -
+                                     cells_before(&j->tiling, t.first));
+    }
+}
+
 void ISA_NAME(wino_conv)(const struct wino_conv *a)
 {
     struct job j = job_of(&a->shape, a->n_thread);
     struct parallel_tasks blocks;
     j.a = a;
     j.blocks = &blocks;
+    if (a->moments)
+        count_cells(&j);
     parallel_share_out(&blocks, j.n_block, a->n_thread);
     parallel_region(a->n_thread, j.by_channels ? work_channels : work_tiles, &j);
 }

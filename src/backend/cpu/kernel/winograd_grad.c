@@ -254,6 +254,7 @@ const struct wino_ops ISA_NAME(wino) = {
     .pack = ISA_NAME(wino_pack),
     .scratch_conv = ISA_NAME(wino_scratch_conv),
     .conv = ISA_NAME(wino_conv),
+    .parts = ISA_NAME(wino_parts),
     .scratch_grad = ISA_NAME(wino_scratch_grad),
     .grad = ISA_NAME(wino_grad),
 };
