@@ -100,12 +100,13 @@ static FORCE_INLINE void forward_pixels(bool pairs, int pixels, int width, int s
             }
         }
     }
-    if (t->clamped)
+    if (t->clamped) {
 #pragma GCC unroll 16
         for (int p = 0; p < pixels; p++) {
             acc[p][0] = vclamp(acc[p][0], t->low, t->high);
             acc[p][1] = vclamp(acc[p][1], t->low, t->high);
         }
+    }
 #pragma GCC unroll 16
     for (int p = 0; p < pixels; p++) {
         put(t, (size_t)(first + p) * V, acc[p][0]);
