@@ -31,13 +31,13 @@ struct first_conv {
     float low, high;                              /* what y is cut to, when `clamped` */
     bool clamped;
     enum first_stores stores;
-    float *moments,
-        *count;     /* forward: those of y (backend.h), first_parts() of them; or NULL */
-    void *y;        /* forward */
-    const void *dy; /* backward; or rows of it, made as they are read: */
-    const struct gradient_rows *rows;
-    float *dweight, *dbias; /* dbias may be NULL */
-    void *scratch;          /* scratch_bytes(), 64-byte aligned */
+    /* Of y, forward (backend.h): first_parts() of them, or NULL. */
+    float *moments, *count;
+    void *y; /* forward; backward, where rows of dy are made, what they are made of */
+    const void *dy;
+    const struct gradient_rows *rows; /* in place of dy, or NULL */
+    float *dweight, *dbias;           /* dbias may be NULL */
+    void *scratch;                    /* scratch_bytes(), 64-byte aligned */
     int n_thread, n_shard;
 };
 

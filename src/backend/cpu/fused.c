@@ -1,9 +1,10 @@
 /* Batch norm, activation, dropout and 2x2 max-pool, any of them left out, on blocked tensors: plans,
  * threads and sums around the tasks of fused.h.
  *
- * Forward reads x once for the statistics and once for y. Backward reads the pooled tensors for the
- * sums and x once for the gradient, which may lie over x. For activations whose z cannot be had from
- * y, forward keeps x of each winner, and the pass of the sums turns it into dz.
+ * Forward reads x once for the statistics, unless they were taken as x was written, and once for y.
+ * Backward reads the pooled tensors for the sums and x once for the gradient, which may lie over x, or
+ * is made in rows where it is read. For activations whose z cannot be had from y, forward keeps x of
+ * each winner, and the pass of the sums turns it into dz.
  *
  * Sums are taken over bands of rows whose number depends on shapes alone, and added in double in
  * their order: the result is the same for any number of threads and shards. */
@@ -277,7 +278,7 @@ static void make_rows(const struct group *g, int picture, int block, int row0, i
     struct fused_task t = task_of(&s, (size_t)picture * (size_t)f->CB + (size_t)block);
     size_t before = (size_t)row0 * (size_t)f->W * (size_t)f->V * f->elem;
     t.dx = (void *)((uintptr_t)rows - before);
-    t.H = row1; /* of an odd count the last row comes with the end */
+    t.H = row1; /* the odd last row of a plane comes with its end alone */
     t.row0 = f->pool ? row0 / 2 : row0;
     t.row1 = f->pool ? row1 / 2 : row1;
     s.fn(&t);

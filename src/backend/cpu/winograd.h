@@ -29,7 +29,7 @@ struct wino_conv {
     const float *bias;      /* (k), or NULL */
     const void *more;       /* like y, or NULL */
     enum activation kind;   /* of f: identity, relu or silu */
-    float *moments, *count; /* those of y (backend.h), parts() of them; or NULL */
+    float *moments, *count; /* of y (backend.h), parts() of them; or NULL */
     void *scratch;          /* scratch_conv() bytes, 64-byte aligned */
     int n_thread;
 };

@@ -164,32 +164,32 @@ static struct gradients gradients_of(const struct job *j, const struct band *b, 
     return (struct gradients){(const char *)b->dy, row, FIRST_BAND * row};
 }
 
-/* What the rows to come are made of: of the next panel, or of the first one in the next band. Each row
- * of the kernel fetches its share. */
-static struct ahead source_of(const struct job *j, const struct band *b, int panel, int first)
+/* What a panel's rows from `row` on are made of; each row of the kernel fetches its share. */
+static struct ahead source_of(const struct job *j, int picture, int panel, int row)
 {
     const struct first_conv *a = j->a;
-    size_t vector = V * (a->half ? 2 : 4), row = (size_t)a->ow * vector;
-    size_t plane = (size_t)a->oh * row;
-    int block = 2 * (panel < 0 ? first : panel);
-    const char *picture =
-        (const char *)a->y + (size_t)(b->picture * j->k_blocks + block) * plane;
-    return (struct ahead){picture + (size_t)(panel < 0 ? b->last : b->first) * row, plane,
+    size_t vector = V * (a->half ? 2 : 4), bytes = (size_t)a->ow * vector;
+    size_t plane = (size_t)a->oh * bytes;
+    size_t block = (size_t)picture * (size_t)j->k_blocks + (size_t)panel * 2;
+    return (struct ahead){(const char *)a->y + block * plane + (size_t)row * bytes, plane,
                           vector / (size_t)a->kernel_h};
 }
 
-static void grad_band(const struct job *j, const struct band *b, int part, float *sums)
+/* Of the panels first .. end - 1. Meanwhile what is next comes nearer: of dy, or of what it will be made
+ * of, which is the next panel's or the next band's. */
+static void grad_band(const struct job *j, const struct band *b, int first, int end,
+                      float *sums)
 {
-    int end = (part + 1) * GRAD_PANELS < j->panels ? (part + 1) * GRAD_PANELS : j->panels;
     float *bias = sums + (size_t)j->panels * j->panel;
     size_t vector = V * (j->a->half ? 2 : 4);
-    for (int panel = part * GRAD_PANELS; panel < end; panel++) {
+    for (int panel = first; panel < end; panel++) {
         int width = panel * 2 + 1 < j->k_blocks ? 2 : 1;
-        struct gradients dy = gradients_of(j, b, panel, width);
         const float *rows = b->rows;
-        struct ahead next =
-            j->a->rows ? source_of(j, b, panel + 1 < end ? panel + 1 : -1, part * GRAD_PANELS)
-                       : (struct ahead){dy.at + AHEAD, dy.block, vector};
+        struct gradients dy = gradients_of(j, b, panel, width);
+        struct ahead next = {dy.at + AHEAD, dy.block, vector};
+        if (j->a->rows)
+            next = panel + 1 < end ? source_of(j, b->picture, panel + 1, b->first)
+                                   : source_of(j, b->picture, first, b->last);
         for (int y = b->first; y < b->last; y++, dy.at += dy.row, next.at += dy.row) {
             grad_row(j, width, rows, dy.at, dy.block, next, sums + (size_t)panel * j->panel,
                      bias + panel * PANEL);
@@ -203,9 +203,9 @@ static void grad_part(void *ctx, int task, int thread)
 {
     const struct job *j = ctx;
     const struct first_conv *a = j->a;
-    int shard = task / j->k_parts, part = task % j->k_parts, lo, hi;
-    int panel = part * GRAD_PANELS;
-    size_t count = (size_t)(j->panels - panel < GRAD_PANELS ? j->panels - panel : GRAD_PANELS);
+    int shard = task / j->k_parts, panel = task % j->k_parts * GRAD_PANELS, lo, hi;
+    int end = j->panels - panel < GRAD_PANELS ? j->panels : panel + GRAD_PANELS;
+    size_t count = (size_t)(end - panel);
     float *sums = j->shards + (size_t)shard * j->sums;
     memset(sums + (size_t)panel * j->panel, 0, count * j->panel * sizeof(float));
     memset(sums + (size_t)j->panels * j->panel + (size_t)panel * PANEL, 0,
@@ -217,7 +217,7 @@ static void grad_part(void *ctx, int task, int thread)
         for (b.first = 0; b.first < a->oh; b.first = b.last) {
             b.last = a->oh - b.first < FIRST_BAND ? a->oh : b.first + FIRST_BAND;
             fill_band(j, b.picture, b.first, b.last - b.first, a->stride_w * a->c, b.rows);
-            grad_band(j, &b, part, sums);
+            grad_band(j, &b, panel, end, sums);
         }
 }
 
