@@ -77,6 +77,8 @@ struct node_facts {
 MUST_CHECK bool plan_mark(struct plan *p, const struct plan_request *r, struct err *e);
 /* plan_fuse.c: groups, tensors, layouts, the kernels' own plan(). */
 MUST_CHECK bool plan_build(struct plan *p, const struct plan_request *r, struct err *e);
+/* plan_link.c: moments and rows of gradients, where neighbours can. */
+MUST_CHECK bool plan_link(struct plan *p, struct err *e);
 /* plan_memory.c: lives and places; sets bytes. */
 MUST_CHECK bool plan_place(struct plan *p, struct err *e);
 void plan_bind(struct plan *p); /* pointers from places, once memory is there */

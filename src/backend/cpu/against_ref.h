@@ -59,6 +59,20 @@ static inline struct node *trial_input(struct graph *g, const struct shape *s)
     return trial_add(g, &op_input, &p, NULL, 0);
 }
 
+/* A square kernel, padded so that stride 1 keeps the plane; no bias, whose gradient is 0 before a batch
+ * norm. */
+static inline struct conv2d_param trial_square(int out, int kernel, int stride)
+{
+    return (struct conv2d_param){.out = out,
+                                 .kernel_h = kernel,
+                                 .kernel_w = kernel,
+                                 .stride_h = stride,
+                                 .stride_w = stride,
+                                 .pad_h = kernel / 2,
+                                 .pad_w = kernel / 2,
+                                 .no_bias = true};
+}
+
 /* The sum of what n_reader nodes make of y, each with another gradient; the first is an add. */
 static inline struct node *trial_readers(struct graph *g, struct node *y,
                                          struct node *const in[2], int n_reader)

@@ -109,14 +109,7 @@ static void check_step(const struct step_case *c)
     struct trial t = {.graph = graph_new(&e), .n = 3, .mode = MODE_TRAIN, .row = "first_layer"};
     struct input_param in = {.shape = {4, {1, C, c->h, c->w}}, .u8 = true};
     struct normalize_param norm = {{0.4f, 0.5f, 0.6f}, {0.2f, 0.25f, 0.3f}};
-    struct conv2d_param conv = {.out = c->k,
-                                .kernel_h = c->kernel,
-                                .kernel_w = c->kernel,
-                                .stride_h = c->stride,
-                                .stride_w = c->stride,
-                                .pad_h = c->kernel / 2,
-                                .pad_w = c->kernel / 2,
-                                .no_bias = true}; /* its gradient is 0 before a batch norm */
+    struct conv2d_param conv = trial_square(c->k, c->kernel, c->stride);
     t.in = t.out = trial_add(t.graph, &op_input, &in, NULL, 0);
     t.out = trial_add(t.graph, &op_normalize, &norm, &t.out, 1);
     t.out = trial_add(t.graph, &op_conv2d, &conv, &t.out, 1);

@@ -115,16 +115,6 @@ bool fused_plan(struct group *g, struct err *e)
     return true;
 }
 
-static void make_rows(const struct group *g, int picture, int block, int row0, int row1,
-                      void *rows);
-
-static bool plan(struct group *g, struct err *e)
-{
-    if (g->in[0]->rows)
-        g->in[0]->rows->make = make_rows;
-    return fused_plan(g, e);
-}
-
 /* -- tasks -- */
 
 static void *offset(void *base, size_t bytes)
@@ -331,6 +321,13 @@ static bool decisions(const struct group *g, int32_t *winner)
                 *winner++ = (2 * (at / OW) + high) * f->W + 2 * (at % OW) + low;
             }
     return true;
+}
+
+static bool plan(struct group *g, struct err *e)
+{
+    if (g->in[0]->rows)
+        g->in[0]->rows->make = make_rows;
+    return fused_plan(g, e);
 }
 
 #define FUSED(id, text)                                                                        \

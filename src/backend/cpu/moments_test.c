@@ -27,12 +27,7 @@ static void build(struct trial *t, const struct moments_case *c)
 {
     struct err e = {0};
     struct shape in = {4, {c->n, c->c, c->h, c->w}};
-    struct conv2d_param conv = {.out = c->k,
-                                .kernel_h = 3,
-                                .kernel_w = 3,
-                                .pad_h = 1,
-                                .pad_w = 1,
-                                .no_bias = true}; /* its gradient is 0 before a batch norm */
+    struct conv2d_param conv = trial_square(c->k, 3, 1);
     *t = (struct trial){
         .graph = graph_new(&e), .n = c->n, .mode = MODE_TRAIN, .row = "winograd"};
     t->in = trial_input(t->graph, &in);

@@ -43,29 +43,16 @@ static struct node *add(struct graph *g, const struct op *op, const void *param,
 /* One that adds adds its input, brought to the output's shape by a convolution of its own. */
 static struct node *shortcut(struct graph *g, const struct tail_case *c, struct node *in)
 {
-    struct conv2d_param p = {.out = c->k,
-                             .kernel_h = c->kernel,
-                             .kernel_w = c->kernel,
-                             .stride_h = c->stride,
-                             .stride_w = c->stride,
-                             .pad_h = c->kernel / 2,
-                             .pad_w = c->kernel / 2,
-                             .groups = c->groups,
-                             .no_bias = true};
+    struct conv2d_param p = trial_square(c->k, c->kernel, c->stride);
+    p.groups = c->groups;
     return add(g, &op_conv2d, &p, &in, 1);
 }
 
 static void check(const struct tail_case *c, bool norm, bool more, int kind, enum dtype compute)
 {
-    struct conv2d_param p = {.out = c->k,
-                             .kernel_h = c->kernel,
-                             .kernel_w = c->kernel,
-                             .stride_h = c->stride,
-                             .stride_w = c->stride,
-                             .pad_h = c->kernel / 2,
-                             .pad_w = c->kernel / 2,
-                             .groups = c->groups,
-                             .no_bias = kind % 2 == 1};
+    struct conv2d_param p = trial_square(c->k, c->kernel, c->stride);
+    p.groups = c->groups;
+    p.no_bias = kind % 2 == 1;
     struct input_param in = {.shape = {4, {1, c->c, c->side, c->side + 1}}};
     struct trial t = {.graph = graph_new(&e),
                       .n = c->n,
