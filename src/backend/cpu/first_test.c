@@ -115,7 +115,8 @@ static void check_step(const struct step_case *c)
     t.out = trial_add(t.graph, &op_conv2d, &conv, &t.out, 1);
     t.out =
         trial_add(t.graph, &op_batch_norm, &(struct batch_norm_param){.eps = 1e-3f}, &t.out, 1);
-    t.out = trial_add(t.graph, &op_activation, &(struct activation_param){c->kind}, &t.out, 1);
+    t.out =
+        trial_add(t.graph, &op_activation, &(struct activation_param){(int)c->kind}, &t.out, 1);
     if (c->pool)
         t.out = trial_add(t.graph, &op_max_pool,
                           &(struct pool_param){.kernel_h = 2, .kernel_w = 2}, &t.out, 1);
