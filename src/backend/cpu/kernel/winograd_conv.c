@@ -11,11 +11,11 @@
 #include "base/parallel.h"
 
 enum {
-    BLOCK_TILES = 56,
+    BLOCK_TILES = V == 16 ? 70 : 56,
     SMALL_TILES = 28,
     L2_BYTES = 768 << 10,
     NEAR_BYTES = 256 << 10, /* what L2 holds beside a block's products */
-    OWN_BYTES = 640 << 10,  /* packed by each thread for itself */
+    OWN_BYTES = 640 << 10,  /* packed by each thread for itself, and near it */
     ALL_BYTES = 6 << 20,    /* V of all tiles, read again for each chunk */
     CHUNK_VECTORS = 4,      /* vectors of output channels a chunk, even */
     CHANNEL_CHUNK = 2,      /* the same where threads share out channels */
@@ -28,9 +28,8 @@ struct job {
     struct tiling tiling;
     int n_tile, n_block, c_blocks, k_blocks, panels;
     size_t v_step, m_step, v_size, m_size, u_size, chunk_size, panel;
-    bool u_near;         /* packed weights stay in L2 */
     bool x_near, y_near; /* a thread's activations are there already */
-    bool own_u;          /* each thread packs all of them */
+    bool own_u;          /* each thread packs all weights, which stay in L2 */
     bool by_channels;    /* threads share out output channels */
 };
 
@@ -65,7 +64,6 @@ static struct job job_of(const struct wino_shape *s, int n_thread)
     j.panel = (size_t)s->c * PANEL;
     j.chunk_size = POINTS * packed_step(CHANNEL_CHUNK / 2, s->c);
     j.u_size = ISA_NAME(wino_packed_bytes)(s) / sizeof(float);
-    j.u_near = (size_t)s->c * (size_t)s->k * POINTS * sizeof(float) <= NEAR_BYTES;
     j.x_near = is_near(s, j.c_blocks, n_thread);
     j.y_near = is_near(s, j.k_blocks, n_thread);
     j.own_u = ISA_NAME(wino_packed_bytes)(s) <= OWN_BYTES;
@@ -132,7 +130,7 @@ struct fetches {
 static void multiply_panel(const struct job *j, const float *v, const float *u, int width,
                            int n_tile, float *m, const float *next, struct fetches *f)
 {
-    int groups = groups_of(n_tile), lines = j->u_near ? 0 : blocks_of(V * PANEL / LINE, groups);
+    int groups = groups_of(n_tile), lines = j->own_u ? 0 : blocks_of(V * PANEL / LINE, groups);
     for (int i = 0; i < groups; i++) {
         int lo, hi;
         parallel_range(n_tile, i, groups, &lo, &hi);

@@ -6,13 +6,14 @@
 #include "backend/cpu/kernel/winograd.h"
 #include "base/parallel.h"
 
-enum { TAPS = 9 };
+enum { TAPS = 9, AROUND_BYTES = 1 << 20 };
 
 struct job {
     const struct wino_shape *s;
     const float *w;
     bool transposed;
-    void *u; /* of all panels */
+    void *u;     /* of all panels */
+    bool around; /* the caches, as what is written is more than they hold */
 };
 
 /* taps[c][tap][V outputs] of up to V channels in by V out; zeros past the last. */
@@ -32,7 +33,7 @@ static void gather(const struct job *j, int c0, int k0, float *taps)
             columns_of(w + i, TAPS, n_k, min_of(V, TAPS - i), taps + (TAPS - 1 - i) * V, -V);
 }
 
-static void transform(const float *taps, float *u, size_t step)
+static FORCE_INLINE void transform(const float *taps, float *u, size_t step, bool around)
 {
     vec row[PATCH][3];
 #pragma GCC unroll 3
@@ -52,7 +53,7 @@ static void transform(const float *taps, float *u, size_t step)
         wino_weights(row[i], out);
 #pragma GCC unroll 6
         for (int k = 0; k < PATCH; k++)
-            vstore(u + (size_t)(i * PATCH + k) * step, out[k]);
+            (around ? vstream : vstore)(u + (size_t)(i * PATCH + k) * step, out[k]);
     }
 }
 
@@ -61,8 +62,12 @@ static void pack_block(const struct job *j, int c0, int k0, float *u, size_t ste
 {
     _Alignas(64) float taps[V * TAPS * V];
     gather(j, c0, k0, taps);
-    for (int c = 0; c < V && c0 + c < j->s->c; c++, u += PANEL)
-        transform(taps + c * TAPS * V, u, step);
+    int n_c = min_of(V, j->s->c - c0);
+    for (int c = 0; c < n_c; c++, u += PANEL)
+        if (j->around)
+            transform(taps + c * TAPS * V, u, step, true);
+        else
+            transform(taps + c * TAPS * V, u, step, false);
 }
 
 void ISA_NAME(wino_pack_panels)(const struct wino_shape *s, const float *w, bool transposed,
@@ -70,10 +75,14 @@ void ISA_NAME(wino_pack_panels)(const struct wino_shape *s, const float *w, bool
 {
     struct job j = {.s = s, .w = w, .transposed = transposed};
     size_t step = packed_step(panels, s->c);
+    size_t bytes = POINTS * packed_step(end - first, s->c) * sizeof(float);
+    j.around = sizeof(vec) == 64 && bytes > AROUND_BYTES;
     for (int p = first; p < end; p++, u += (size_t)s->c * PANEL)
         for (int c = 0; c < s->c; c += V)
             for (int k = p * PANEL; k < min_of((p + 1) * PANEL, s->k); k += V)
                 pack_block(&j, c, k, u + c * PANEL + k % PANEL, step);
+    if (j.around)
+        vfence();
 }
 
 size_t ISA_NAME(wino_packed_bytes)(const struct wino_shape *s)
@@ -94,6 +103,6 @@ static void pack_part(void *ctx, int thread, int n_thread)
 void ISA_NAME(wino_pack)(const struct wino_shape *s, const float *w, bool transposed, void *u,
                          int n_thread)
 {
-    struct job j = {s, w, transposed, u};
+    struct job j = {.s = s, .w = w, .transposed = transposed, .u = u};
     parallel_region(n_thread, pack_part, &j);
 }
