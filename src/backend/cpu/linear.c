@@ -9,11 +9,21 @@
 struct linear {
     const struct linear_ops *ops;
     int D, K;
+    int columns; /* of w, a task of the backward pass */
 };
 
 static bool linear_fits(const struct group *g)
 {
     return g->in[0]->shape.rank == 2;
+}
+
+/* Tasks are bands of rows or of columns of w: the longer the runs of memory, the faster. */
+enum { BAND_ROWS = 16, MIN_COLUMNS = 256, MAX_COLUMNS = 1024 };
+
+static int columns_of(int D, int n_thread)
+{
+    int fair = D / (2 * n_thread) / MIN_COLUMNS * MIN_COLUMNS;
+    return fair < MIN_COLUMNS ? MIN_COLUMNS : fair > MAX_COLUMNS ? MAX_COLUMNS : fair;
 }
 
 static bool linear_plan(struct group *g, struct err *e)
@@ -24,13 +34,12 @@ static bool linear_plan(struct group *g, struct err *e)
     l->ops = rows[g->backend->isa->id];
     l->D = g->in[0]->shape.dim[1];
     l->K = g->out->shape.dim[1];
+    l->columns = columns_of(l->D, g->n_thread);
     g->needs_in = g->want_dw;
     g->dx_over_in = true;
     return true;
 }
 
-/* Tasks are bands of columns or of rows of w, about this many floats. */
-enum { BAND_ROWS = 16, BAND_COLUMNS = 256 };
 
 static int bands(int n, int size)
 {
@@ -64,9 +73,9 @@ static void backward(void *ctx, int band, int thread)
     const struct group *g = ctx;
     const struct linear *l = g->state;
     (void)thread;
-    long d = (long)band * BAND_COLUMNS;
+    long d = (long)band * l->columns;
     struct linear_mix t = {
-        .a = g->out->grad, .J = extent(l->D, BAND_COLUMNS, band), .ld = l->D};
+        .a = g->out->grad, .J = extent(l->D, l->columns, band), .ld = l->D};
     if (g->weight[0].grad) {
         t.b = (const float *)g->in[0]->data + d;
         t.c = g->weight[0].grad + d;
@@ -108,7 +117,7 @@ static bool linear_run(struct group *g, enum pass pass, struct err *e)
         return true;
     }
     if (g->want_dx[0] || g->want_dw)
-        parallel_for(g->n_thread, bands(l->D, BAND_COLUMNS), backward, g);
+        parallel_for(g->n_thread, bands(l->D, l->columns), backward, g);
     if (g->n_weight > 1 && g->weight[1].grad)
         bias_gradient(g);
     return true;

@@ -6,8 +6,9 @@
 
 /* Sums held in registers: of 32 with AVX-512, of 16 below. */
 enum { DOT_N = 4, DOT_K = V == 16 ? 4 : 2, MIX_I = V == 16 ? 12 : 6, MIX_J = 2 };
-/* Elements along d after which the rows of x are still in the nearest cache. */
-enum { DOT_CHUNK = 1024 };
+/* Elements along d after which the rows of x are still in the nearest cache; rows of b whose pages the
+ * processor has at hand; vectors. */
+enum { DOT_CHUNK = 1024, MIX_CHUNK = 32, MIX_AHEAD = 2 };
 
 /* Adds the products of a chunk [d0, d1) of nb rows of x and kb rows of w to y. */
 ALWAYS void dot_block(const struct linear_dot *t, int n, int k, int nb, int kb, int d0, int d1)
@@ -61,17 +62,25 @@ static void dot(const struct linear_dot *t)
     }
 }
 
-ALWAYS void mix_block(const struct linear_mix *t, int i0, int j0, int ib, int jb)
+/* The sums of ib rows and jb vectors of c over p0 .. p1 - 1; those before p0 are in c. Meanwhile what
+ * the next blocks of the row read and write comes nearer. */
+ALWAYS void mix_block(const struct linear_mix *t, int i0, int j0, int ib, int jb, int p0,
+                      int p1)
 {
     vec sum[MIX_I][MIX_J];
+    float *c = t->c + i0 * t->ld + j0;
     for (int i = 0; i < ib; i++)
-        for (int j = 0; j < jb; j++)
-            sum[i][j] = vset(0);
-    const float *a = t->a + i0 * t->a_row, *b = t->b + j0;
-    for (int p = 0; p < t->P; p++, a += t->a_col, b += t->ld) {
+        for (int j = 0; j < jb; j++) {
+            __builtin_prefetch(c + i * t->ld + (j + MIX_AHEAD) * V, 1, 3);
+            sum[i][j] = p0 ? vloadu(c + i * t->ld + j * V) : vset(0);
+        }
+    const float *a = t->a + i0 * t->a_row + p0 * t->a_col, *b = t->b + p0 * t->ld + j0;
+    for (int p = p0; p < p1; p++, a += t->a_col, b += t->ld) {
         vec row[MIX_J];
-        for (int j = 0; j < jb; j++)
+        for (int j = 0; j < jb; j++) {
+            __builtin_prefetch(b + (j + MIX_AHEAD) * V, 0, 3);
             row[j] = vloadu(b + j * V);
+        }
         for (int i = 0; i < ib; i++) {
             vec scale = vset(a[i * t->a_row]);
             for (int j = 0; j < jb; j++)
@@ -80,36 +89,38 @@ ALWAYS void mix_block(const struct linear_mix *t, int i0, int j0, int ib, int jb
     }
     for (int i = 0; i < ib; i++)
         for (int j = 0; j < jb; j++)
-            vstoreu(t->c + (i0 + i) * t->ld + j0 + j * V, sum[i][j]);
+            vstoreu(c + i * t->ld + j * V, sum[i][j]);
 }
 
-static void mix_rest(const struct linear_mix *t, int j)
+ALWAYS void mix_rows(const struct linear_mix *t, int i, int ib, int p0, int p1)
 {
-    for (int i = 0; i < t->I; i++) {
-        float s = 0;
-        for (int p = 0; p < t->P; p++)
-            s += t->a[i * t->a_row + p * t->a_col] * t->b[p * t->ld + j];
-        t->c[i * t->ld + j] = s;
-    }
+    int j = 0;
+    for (; j + MIX_J * V <= t->J; j += MIX_J * V)
+        mix_block(t, i, j, ib, MIX_J, p0, p1);
+    for (; j + V <= t->J; j += V)
+        mix_block(t, i, j, ib, 1, p0, p1);
+    for (; j < t->J; j++)
+        for (int r = i; r < i + ib; r++) {
+            float s = p0 ? t->c[r * t->ld + j] : 0;
+            for (int p = p0; p < p1; p++)
+                s += t->a[r * t->a_row + p * t->a_col] * t->b[p * t->ld + j];
+            t->c[r * t->ld + j] = s;
+        }
 }
 
 static void mix(const struct linear_mix *t)
 {
-    int j = 0;
-    for (; j + MIX_J * V <= t->J; j += MIX_J * V) {
-        int i = 0;
+    for (int p = 0; p < t->P; p += MIX_CHUNK) {
+        int end = t->P - p > MIX_CHUNK ? p + MIX_CHUNK : t->P, i = 0;
         for (; i + MIX_I <= t->I; i += MIX_I)
-            mix_block(t, i, j, MIX_I, MIX_J);
+            mix_rows(t, i, MIX_I, p, end);
+        for (; V == 16 && i + 8 <= t->I; i += 8)
+            mix_rows(t, i, V == 16 ? 8 : 4, p, end);
         for (; i + 4 <= t->I; i += 4)
-            mix_block(t, i, j, 4, MIX_J);
+            mix_rows(t, i, 4, p, end);
         for (; i < t->I; i++)
-            mix_block(t, i, j, 1, MIX_J);
+            mix_rows(t, i, 1, p, end);
     }
-    for (; j + V <= t->J; j += V)
-        for (int i = 0; i < t->I; i++)
-            mix_block(t, i, j, 1, 1);
-    for (; j < t->J; j++)
-        mix_rest(t, j);
 }
 
 const struct linear_ops ISA_NAME(linear_ops) = {dot, mix};
