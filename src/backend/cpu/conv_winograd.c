@@ -69,6 +69,14 @@ static bool takes_moments(const struct group *g)
     return moments_wanted(g) && !g->exact;
 }
 
+/* Parts of the batch: where there are tasks enough without them, and no one asked for them, one. */
+static int shards_of(const struct group *g)
+{
+    const struct winograd *p = g->state;
+    struct wino_shape s = shape_of(g, PASS_FORWARD, g->max_n);
+    return g->exact || p->ops->grad_tasks(&s) < 2 * g->n_thread ? g->n_shard : 1;
+}
+
 static bool plan(struct group *g, struct err *e)
 {
     struct winograd *p = g->state;
@@ -96,7 +104,7 @@ static bool plan(struct group *g, struct err *e)
     }
     if (g->backward && g->want_dw)
         g->scratch_bytes =
-            larger(g->scratch_bytes, p->ops->scratch_grad(&s, g->n_thread, g->n_shard));
+            larger(g->scratch_bytes, p->ops->scratch_grad(&s, g->n_thread, shards_of(g)));
     return true;
 }
 
@@ -155,7 +163,7 @@ static bool run(struct group *g, enum pass pass, struct err *e)
                               .db = g->n_weight > 1 ? g->weight[1].grad : NULL,
                               .scratch = g->scratch,
                               .n_thread = g->n_thread,
-                              .n_shard = g->n_shard};
+                              .n_shard = shards_of(g)};
         p->ops->grad(&a);
     }
     if (pass == PASS_FORWARD || g->want_dx[0])

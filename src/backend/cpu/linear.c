@@ -40,7 +40,6 @@ static bool linear_plan(struct group *g, struct err *e)
     return true;
 }
 
-
 static int bands(int n, int size)
 {
     return (n + size - 1) / size;
@@ -74,8 +73,7 @@ static void backward(void *ctx, int band, int thread)
     const struct linear *l = g->state;
     (void)thread;
     long d = (long)band * l->columns;
-    struct linear_mix t = {
-        .a = g->out->grad, .J = extent(l->D, l->columns, band), .ld = l->D};
+    struct linear_mix t = {.a = g->out->grad, .J = extent(l->D, l->columns, band), .ld = l->D};
     if (g->weight[0].grad) {
         t.b = (const float *)g->in[0]->data + d;
         t.c = g->weight[0].grad + d;

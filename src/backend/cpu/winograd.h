@@ -52,6 +52,7 @@ struct wino_ops {
     size_t (*scratch_conv)(const struct wino_shape *s, int n_thread, bool packs);
     void (*conv)(const struct wino_conv *a);
     int (*parts)(const struct wino_shape *s, int n_thread); /* of y's moments */
+    int (*grad_tasks)(const struct wino_shape *s);          /* of each shard */
     size_t (*scratch_grad)(const struct wino_shape *s, int n_thread, int n_shard);
     void (*grad)(const struct wino_grad *a);
 };

@@ -21,6 +21,7 @@ void ISA_NAME(wino_pack_panels)(const struct wino_shape *s, const float *w, bool
 size_t ISA_NAME(wino_scratch_conv)(const struct wino_shape *s, int n_thread, bool packs);
 void ISA_NAME(wino_conv)(const struct wino_conv *a);
 int ISA_NAME(wino_parts)(const struct wino_shape *s, int n_thread);
+int ISA_NAME(wino_grad_tasks)(const struct wino_shape *s);
 size_t ISA_NAME(wino_scratch_grad)(const struct wino_shape *s, int n_thread, int n_shard);
 void ISA_NAME(wino_grad)(const struct wino_grad *a);
 

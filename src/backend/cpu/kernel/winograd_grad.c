@@ -231,6 +231,12 @@ static void collect(void *ctx, int task, int thread)
     memcpy(a->db + k0, j->db + k0, (size_t)n_k * sizeof(float));
 }
 
+int ISA_NAME(wino_grad_tasks)(const struct wino_shape *s)
+{
+    struct job j = job_of(s);
+    return j.c_parts * j.k_parts;
+}
+
 size_t ISA_NAME(wino_scratch_grad)(const struct wino_shape *s, int n_thread, int n_shard)
 {
     struct job j = job_of(s);
@@ -255,6 +261,7 @@ const struct wino_ops ISA_NAME(wino) = {
     .scratch_conv = ISA_NAME(wino_scratch_conv),
     .conv = ISA_NAME(wino_conv),
     .parts = ISA_NAME(wino_parts),
+    .grad_tasks = ISA_NAME(wino_grad_tasks),
     .scratch_grad = ISA_NAME(wino_scratch_grad),
     .grad = ISA_NAME(wino_grad),
 };
