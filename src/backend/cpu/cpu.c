@@ -124,6 +124,7 @@ static const struct kernel *const kernels[] = {
     &cpu_conv_first_pixels,
     &cpu_conv_first,
     &cpu_conv_winograd,
+    &cpu_conv_pointwise,
     &cpu_conv_dnnl,
     &cpu_conv_plain_dnnl,
     &cpu_linear_map_dnnl,

@@ -8,6 +8,8 @@ extern const struct kernel cpu_conv_norm_add_act_winograd, cpu_conv_norm_add_win
     cpu_conv_norm_act_winograd, cpu_conv_norm_winograd, cpu_conv_act_winograd,
     cpu_conv_winograd;
 
+extern const struct kernel cpu_conv_pointwise;
+
 /* conv_first.c */
 extern const struct kernel cpu_conv_norm_act_first_pixels, cpu_conv_norm_act_first,
     cpu_conv_act_first_pixels, cpu_conv_act_first, cpu_conv_first_pixels, cpu_conv_first;

@@ -1,6 +1,6 @@
 /* Included by product_f32.c and product_bf16.c, which say what a unit is: 32 bits that hold one number or
  * two. Blocks of a and b are packed; a tile of c, ROWS by two vectors, is summed in registers along
- * DEPTH units of k. As in wino_gemm.h, every loop over the sums is unrolled. */
+ * DEPTH units of k. As in gemm.h, every loop over the sums is unrolled. */
 #include "backend/cpu/kernel/transpose.h"
 
 #include <stddef.h>

@@ -3,28 +3,13 @@
 #ifndef BACKEND_CPU_KERNEL_WINO_TILE_H
 #define BACKEND_CPU_KERNEL_WINO_TILE_H
 
+#include "backend/cpu/kernel/gemm.h"
 #include "backend/cpu/kernel/moments.h"
 #include "backend/cpu/kernel/wino_math.h"
 #include "backend/cpu/vmath.h"
 #include "backend/cpu/winograd.h"
 
 enum { LINE = 16 }; /* floats of a cache line: also keeps points out of each other's sets */
-
-/* Ceiling division of positive numbers. */
-static inline int blocks_of(int n, int size)
-{
-    return (n + size - 1) / size;
-}
-
-static inline int max_of(int a, int b)
-{
-    return a > b ? a : b;
-}
-
-static inline int min_of(int a, int b)
-{
-    return a < b ? a : b;
-}
 
 /* A plane h x w as tiles; tile numbers run over pictures, rows, columns. */
 struct tiling {

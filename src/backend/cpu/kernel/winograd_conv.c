@@ -5,7 +5,7 @@
  * Threads share out the blocks of tiles, V and M being their own. Where weights are many and tiles few
  * they share out the output channels: each thread makes all of V for itself, as lines cross from core
  * to core slowly, then packs and multiplies its part of the weights, chunk by chunk. */
-#include "backend/cpu/kernel/wino_gemm.h"
+#include "backend/cpu/kernel/gemm.h"
 #include "backend/cpu/kernel/wino_tile.h"
 #include "backend/cpu/kernel/winograd.h"
 #include "base/parallel.h"
@@ -136,8 +136,9 @@ static void multiply_panel(const struct job *j, const float *v, const float *u, 
         parallel_range(n_tile, i, groups, &lo, &hi);
         const float *from = v + (size_t)(lo * j->c_blocks) * V;
         struct ahead ahead = {
-            (const char *)(next + (size_t)i * (size_t)j->c_blocks * (size_t)lines * LINE),
-            lines};
+            .at = (const char *)(next + (size_t)i * (size_t)j->c_blocks * (size_t)lines * LINE),
+            .lines = lines,
+            .step = (size_t)lines * LINE * sizeof(float)};
         size_t block = (size_t)n_tile * V;
         fetch_rows(&f->in, f->in_pace);
         fetch_rows(&f->out, f->out_pace);

@@ -2,9 +2,9 @@
  * For a block of input and of output channels and the pictures of one shard, blocks of tiles are
  * transformed into V and Z (36 points), 36 matrix products over the tiles add to dU, and dU goes back
  * to 3 x 3 taps at the shard's end. Each task owns its sums; a fixed tree adds the shards. */
+#include "backend/cpu/kernel/gemm.h"
 #include "backend/cpu/kernel/shards.h"
 #include "backend/cpu/kernel/transpose.h"
-#include "backend/cpu/kernel/wino_gemm.h"
 #include "backend/cpu/kernel/wino_tile.h"
 #include "backend/cpu/kernel/winograd.h"
 #include "base/parallel.h"
@@ -124,9 +124,9 @@ static void multiply(const struct job *j, const struct part *p, int n_tile, stru
                 float *du =
                     p->du + i * j->du_step + ((size_t)(k / 2) * channels + (size_t)c) * PANEL;
                 if (k + 1 < p->k_count)
-                    grad_rows(2, v, z, block, n_tile, p->more, du);
+                    grad_rows(2, v, z, block, n_tile, p->more, du, (struct runs){.lines = {0}});
                 else
-                    grad_rows(1, v, z, block, n_tile, p->more, du);
+                    grad_rows(1, v, z, block, n_tile, p->more, du, (struct runs){.lines = {0}});
             }
 }
 

@@ -1,7 +1,7 @@
 /* The weights' way to the 36 points: u = G w G^T, packed as the matrix products read it,
  * (points, ceil(K/2V), C, 2V), a line between points. */
+#include "backend/cpu/kernel/gemm.h"
 #include "backend/cpu/kernel/transpose.h"
-#include "backend/cpu/kernel/wino_gemm.h"
 #include "backend/cpu/kernel/wino_tile.h"
 #include "backend/cpu/kernel/winograd.h"
 #include "base/parallel.h"
