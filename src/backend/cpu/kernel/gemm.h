@@ -33,8 +33,8 @@ static inline int min_of(int a, int b)
     return a < b ? a : b;
 }
 
-/* Lines to fetch into L2 while a product runs: `lines` of them for each block of channels, `step` bytes
- * apart. */
+/* What comes nearer while a product runs, for each block of channels: `lines` into L2, and `step` bytes
+ * further on for the next one; out_lines of each of two runs that will be written. */
 struct ahead {
     const char *at;
     int lines;
@@ -53,11 +53,11 @@ static FORCE_INLINE void gemm_sums(int rows, int width, const float *v, size_t v
             __builtin_prefetch(next.at + i * 64, 0, 2);
         next.at += next.step;
         for (int i = 0; i < next.out_lines; i++) {
-            __builtin_prefetch(next.out[0] + i * 64, 1, 3);
-            __builtin_prefetch(next.out[1] + i * 64, 1, 3);
+            __builtin_prefetch(next.out[0], 1, 3);
+            __builtin_prefetch(next.out[1], 1, 3);
+            next.out[0] += 64;
+            next.out[1] += 64;
         }
-        next.out[0] += next.out_lines * 64;
-        next.out[1] += next.out_lines * 64;
         const float *row = v, *end = v + (n_c - c0 < V ? n_c - c0 : V);
         for (; row < end; row++, u += PANEL) {
             vec u0 = vload(u), u1 = width == 2 ? vload(u + V) : u0;
@@ -128,9 +128,8 @@ static FORCE_INLINE void grad_rows(int width, const float *v, const float *z, si
     int step = next.lines[0] + next.lines[1] > 0 ? RUN_TILES : n_tile;
     for (int t = 0; t < n_tile;) {
         for (int run = 0; run < 2; run++) {
-            for (int i = 0; i < next.lines[run]; i++)
-                __builtin_prefetch(next.at[run] + i * 64, 0, 2);
-            next.at[run] += next.lines[run] * 64;
+            for (int i = 0; i < next.lines[run]; i++, next.at[run] += 64)
+                __builtin_prefetch(next.at[run], 0, 2);
         }
         for (int end = min_of(t + step, n_tile); t < end; t++, v += V, z += V) {
             vec z0 = vload(z), z1 = width == 2 ? vload(z + z_block) : z0;

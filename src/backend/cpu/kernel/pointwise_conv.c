@@ -12,7 +12,7 @@ enum {
     BLOCK_PIXELS = BLOCK_GROUPS * GEMM_ROWS,
     TASK_GROUPS = 8 * BLOCK_GROUPS, /* a task is a part of the moments too */
     LINE = 16,                      /* floats of a cache line */
-    FAR_BYTES = 2 << 20,
+    FAR_BYTES = 2 << 20,            /* of weights */
 };
 
 /* Sizes in floats. c and k are those of this pass: read and written. */
@@ -22,10 +22,10 @@ struct job {
     int c, k, c_blocks, k_blocks, panels;
     int pixels, groups, n_task; /* of y, or where back of x, in a picture */
     int k_parts;                /* of the panels, where pixels give too few tasks */
-    int out_lines;
+    int out_lines;              /* that a block of channels fetches of a product's y */
     size_t x_plane, y_plane, panel;
-    bool far; /* weights: more than the near caches hold */
-    float *u;
+    bool far; /* weights, more than L2 holds */
+    float *u; /* packed weights: (panels, c, 2V) */
 };
 
 static int tasks_of(int pixels)
@@ -177,14 +177,14 @@ static vec bias_of(const struct job *j, int k)
     return bias && k < j->k ? vload_some(bias + k, j->k - k) : vset(0);
 }
 
-/* What this thread most likely reads after pixel `end` of the task's picture: those lines come nearer. */
+/* What this thread most likely reads after pixel `end` of the task's picture. */
 static const float *after(const struct job *j, const struct task *t, int end)
 {
     size_t picture = (size_t)j->c_blocks * j->x_plane;
     const float *x = j->a->x + (size_t)t->picture * picture;
-    if (end == j->pixels && t->picture + 1 == j->a->shape.n)
-        return NULL;
-    return end < j->pixels ? x + (size_t)end * V : x + picture;
+    if (end < j->pixels)
+        return x + (size_t)end * V;
+    return t->picture + 1 < j->a->shape.n ? x + picture : x;
 }
 
 /* Groups lo .. hi - 1. Meanwhile the next block's pixels come nearer, or of far weights the next panel. */
@@ -192,13 +192,10 @@ static void run_block(const struct job *j, const struct task *t, int lo, int hi)
 {
     const float *x = j->a->x + (size_t)t->picture * (size_t)j->c_blocks * j->x_plane;
     float *y = j->a->y + (size_t)t->picture * (size_t)j->k_blocks * j->y_plane;
-    int count = hi - lo, n = j->far ? count : count * (t->panel_end - t->panel);
-    struct ahead ahead = {.at = (const char *)after(j, t, pixel_at(j, hi))};
-    ahead.lines = blocks_of((j->far ? PANEL : BLOCK_PIXELS) * V / LINE, n);
-    ahead.step = (j->far ? (size_t)(ahead.lines * LINE) : j->x_plane) * sizeof(float);
-    if (!j->far && !ahead.at)
-        ahead.lines = 0;
-    size_t part = (j->far ? (size_t)j->c_blocks : 1) * (size_t)(ahead.lines * LINE);
+    int products = j->far ? hi - lo : (hi - lo) * (t->panel_end - t->panel);
+    int lines = blocks_of((j->far ? PANEL : BLOCK_PIXELS) * V / LINE, products);
+    size_t step = j->far ? (size_t)(lines * LINE) : j->x_plane;
+    const float *next = after(j, t, pixel_at(j, hi));
     for (int panel = t->panel; panel < t->panel_end; panel++) {
         const float *u = j->u + (size_t)panel * j->panel;
         int k = panel * PANEL, width = min_of(2, j->k_blocks - 2 * panel);
@@ -206,11 +203,14 @@ static void run_block(const struct job *j, const struct task *t, int lo, int hi)
                            .bias = {bias_of(j, k), bias_of(j, k + V)}};
         p.moments = t->moments ? t->moments + 2 * (panel - t->panel) : NULL;
         if (j->far)
-            ahead.at = (const char *)(u + j->panel);
-        for (int g = lo; g < hi; g++, ahead.at += part * sizeof(float)) {
+            next = u + j->panel;
+        for (int g = lo; g < hi; g++) {
+            struct ahead ahead = {
+                .at = (const char *)next, .lines = lines, .step = step * sizeof(float)};
             p.first = pixel_at(j, g);
             p.x = x + (size_t)p.first * V;
             multiply_any(j, pixel_at(j, g + 1) - p.first, width, &p, u, ahead);
+            next += (j->far ? j->c_blocks : 1) * lines * LINE;
         }
     }
 }

@@ -43,13 +43,14 @@ struct part {
     float *du;
 };
 
-/* n pixels of x and of dy; a vector's planes lie `plane` floats apart. */
+/* n pixels of x and of dy. */
 struct block {
     const float *v, *z;
     int n;
 };
 
-/* Meanwhile `next` comes nearer, each product its part of x and of dy. */
+/* A vector's planes lie `plane` floats apart. Meanwhile `next` comes nearer, each product its part of x and
+ * of dy. */
 static void sum_block(const struct part *p, size_t plane, struct block b, struct block next)
 {
     size_t row = (size_t)p->c_count * V * PANEL;
@@ -106,13 +107,11 @@ static void finish(const struct job *j, const struct part *p, const float *sums)
     }
 }
 
-/* Block i of a picture; nothing past the last picture. */
+/* Block i of a picture. */
 static struct block block_of(const struct job *j, const struct part *p, int picture, int i)
 {
     const struct pointwise_grad *a = j->a;
     int lo, hi;
-    if (picture == a->shape.n)
-        return (struct block){.v = NULL};
     parallel_range(j->pixels, i, blocks_of(j->pixels, BLOCK_PIXELS), &lo, &hi);
     size_t x = (size_t)picture * (size_t)j->c_blocks + (size_t)p->c;
     size_t z = (size_t)picture * (size_t)j->k_blocks + (size_t)p->k;
@@ -131,18 +130,19 @@ static void run_part(void *ctx, int task, int thread)
     p.c_count = min_of(j->c_size, j->c_blocks - p.c);
     p.k_count = min_of(j->k_size, j->k_blocks - p.k);
     p.du = (float *)a->scratch + (size_t)thread * j->du_size;
-    struct block next = block_of(j, &p, 0, 0);
     size_t bytes = (size_t)(p.c_count + p.k_count) * j->plane * sizeof(float);
-    bool near_all = bytes * (size_t)a->shape.n <= NEAR_BYTES;
-    for (int n = 0; n < a->shape.n; n++)
-        for (int i = 0; i < blocks; i++) {
-            struct block b = next;
-            next = i + 1 < blocks ? block_of(j, &p, n, i + 1) : block_of(j, &p, n + 1, 0);
-            sum_block(&p, j->plane, b, near_all ? (struct block){.n = 0} : next);
-            if (a->db && p.c == 0)
-                add_bias(&p, b.z, j->plane, b.n, sums);
-            p.more = true;
-        }
+    bool near = bytes * (size_t)a->shape.n <= NEAR_BYTES;
+    struct block next = block_of(j, &p, 0, 0);
+    for (int i = 0; i < a->shape.n * blocks; i++) {
+        struct block b = next;
+        next.n = 0;
+        if (i + 1 < a->shape.n * blocks)
+            next = block_of(j, &p, (i + 1) / blocks, (i + 1) % blocks);
+        sum_block(&p, j->plane, b, near ? (struct block){b.v, b.z, 0} : next);
+        if (a->db && p.c == 0)
+            add_bias(&p, b.z, j->plane, b.n, sums);
+        p.more = true;
+    }
     finish(j, &p, sums);
 }
 
