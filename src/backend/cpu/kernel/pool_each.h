@@ -1,5 +1,5 @@
-/* Included by pool_f32.c and pool_bf16.c, which define POOL_TABLE, after `elem`. Backward gathers:
- * each cell sums over the windows that read it, and is written once. */
+/* Included by pool_f32.c and pool_bf16.c, which define POOL_TABLE, after `elem`. Backward each cell is the
+ * sum over the windows that read it, row by row of them, and is written once. */
 
 typedef uint8_t bytes __attribute__((vector_size(V), aligned(1)));
 
@@ -36,24 +36,37 @@ static void max(const struct pool_task *t)
         }
 }
 
-/* dy where this cell of the window won. */
-ALWAYS vec won(const struct pool_task *t, int oh, int ow, int cell)
+/* Cells of a row whose sums stay in the nearest cache. */
+enum { STRIP = 64 };
+
+static inline int less(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* Adds dy of one window where a cell of row h won, to the sums of cells w0 .. w1 - 1. */
+ALWAYS void add_won(const struct pool_task *t, int oh, int ow, int h, int w0, int w1, vec *sum)
 {
     const uint8_t *at = t->winner + ((size_t)oh * (size_t)t->w.n_out + (size_t)ow) * V;
-    veci same = (veci)(__builtin_convertvector(*(const bytes *)at, vecu) == (uint32_t)cell);
-    return (vec)((veci)pixel_at(t->dy, oh, t->w.n_out, ow) & same);
+    vecu winner = __builtin_convertvector(*(const bytes *)at, vecu);
+    veci dy = (veci)pixel_at(t->dy, oh, t->w.n_out, ow);
+    int cell = (h - t->h.begin[oh]) * t->kernel_w - t->w.begin[ow];
+    int from = t->w.from[ow] > w0 ? t->w.from[ow] : w0, to = less(t->w.to[ow], w1);
+    for (int w = from; w < to; w++)
+        sum[w - w0] += (vec)(dy & (veci)(winner == (uint32_t)(cell + w)));
 }
 
 static void max_back(const struct pool_task *t)
 {
     for (int h = 0; h < t->h.n_in; h++)
-        for (int w = 0; w < t->w.n_in; w++) {
-            vec sum = vset(0);
+        for (int w0 = 0; w0 < t->w.n_in; w0 += STRIP) {
+            vec sum[STRIP] = {{0}};
+            int w1 = less(w0 + STRIP, t->w.n_in);
             for (int oh = t->h.first[h]; oh < t->h.last[h]; oh++)
-                for (int ow = t->w.first[w]; ow < t->w.last[w]; ow++)
-                    sum +=
-                        won(t, oh, ow, (h - t->h.begin[oh]) * t->kernel_w + w - t->w.begin[ow]);
-            pixel_to(t->dx, h, t->w.n_in, w, sum);
+                for (int ow = t->w.first[w0]; ow < t->w.last[w1 - 1]; ow++)
+                    add_won(t, oh, ow, h, w0, w1, sum);
+            for (int w = w0; w < w1; w++)
+                pixel_to(t->dx, h, t->w.n_in, w, sum[w - w0]);
         }
 }
 
