@@ -62,6 +62,9 @@ static void max_back(const struct pool_task *t)
         for (int w0 = 0; w0 < t->w.n_in; w0 += STRIP) {
             vec sum[STRIP] = {{0}};
             int w1 = less(w0 + STRIP, t->w.n_in);
+            for (int w = w0; w < w1; w++)
+                __builtin_prefetch(
+                    (elem *)t->dx + ((size_t)h * (size_t)t->w.n_in + (size_t)w) * V, 1, 3);
             for (int oh = t->h.first[h]; oh < t->h.last[h]; oh++)
                 for (int ow = t->w.first[w0]; ow < t->w.last[w1 - 1]; ow++)
                     add_won(t, oh, ow, h, w0, w1, sum);
