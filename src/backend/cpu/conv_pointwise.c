@@ -19,6 +19,12 @@ static bool fits(const struct group *g)
            or_one(p->stride_h) == or_one(p->stride_w);
 }
 
+/* With vectors of 8 oneDNN is faster (147 against 100 GFLOP/s, Cascade Lake): there this row stands behind. */
+static bool fits_wide(const struct group *g)
+{
+    return fits(g) && g->backend->isa->lanes == 16;
+}
+
 static struct pointwise_shape shape_of(const struct group *g, int n)
 {
     const int *x = g->in[0]->shape.dim, *y = g->out->shape.dim;
@@ -107,11 +113,16 @@ static bool run(struct group *g, enum pass pass, struct err *e)
     return true;
 }
 
-const struct kernel cpu_conv_pointwise = {.name = "pointwise",
-                                          .pattern = "conv2d",
-                                          .in = LAYOUT_BLOCKED,
-                                          .out = LAYOUT_BLOCKED,
-                                          .gives_moments = true,
-                                          .fits = fits,
-                                          .plan = plan,
-                                          .run = run};
+#define POINTWISE(id, fits_fn)                                                                 \
+    const struct kernel cpu_##id = {                                                           \
+        .name = "pointwise",                                                                   \
+        .pattern = "conv2d",                                                                   \
+        .in = LAYOUT_BLOCKED,                                                                  \
+        .out = LAYOUT_BLOCKED,                                                                 \
+        .gives_moments = true,                                                                 \
+        .fits = fits_fn,                                                                       \
+        .plan = plan,                                                                          \
+        .run = run,                                                                            \
+    }
+POINTWISE(conv_pointwise_wide, fits_wide);
+POINTWISE(conv_pointwise, fits);

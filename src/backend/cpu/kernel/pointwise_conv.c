@@ -8,7 +8,7 @@
 #include "base/parallel.h"
 
 enum {
-    BLOCK_GROUPS = 4, /* of at most GEMM_ROWS pixels */
+    BLOCK_GROUPS = V == 16 ? 4 : 10, /* of at most GEMM_ROWS pixels */
     BLOCK_PIXELS = BLOCK_GROUPS * GEMM_ROWS,
     TASK_GROUPS = 8 * BLOCK_GROUPS, /* a task is a part of the moments too */
     LINE = 16,                      /* floats of a cache line */

@@ -36,7 +36,7 @@ struct job {
 /* So few that their V is small beside the weights, and in itself. */
 static int few_tiles(const struct wino_shape *s)
 {
-    return min_of(s->k / 2, ALL_BYTES / (s->c * POINTS * (int)sizeof(float)));
+    return min_of(s->k / 4, ALL_BYTES / (s->c * POINTS * (int)sizeof(float)));
 }
 
 static bool is_near(const struct wino_shape *s, int blocks, int n_thread)
