@@ -55,7 +55,7 @@ static size_t gathered_bytes(const struct group *g)
 static float *gathered(const struct group *g)
 {
     bool strided = shape_of(g, g->n).stride > 1;
-    return strided ? (float *)((char *)g->saved + gathered_at(g)) : g->in[0]->data;
+    return strided ? (float *)g->saved + gathered_at(g) / sizeof(float) : g->in[0]->data;
 }
 
 static bool plan(struct group *g, struct err *e)

@@ -127,10 +127,9 @@ static FORCE_INLINE void grad_rows(int width, const float *v, const float *z, si
         __builtin_prefetch(du + r, 1, 3);
     int step = next.lines[0] + next.lines[1] > 0 ? RUN_TILES : n_tile;
     for (int t = 0; t < n_tile;) {
-        for (int run = 0; run < 2; run++) {
+        for (int run = 0; run < 2; run++)
             for (int i = 0; i < next.lines[run]; i++, next.at[run] += 64)
                 __builtin_prefetch(next.at[run], 0, 2);
-        }
         for (int end = min_of(t + step, n_tile); t < end; t++, v += V, z += V) {
             vec z0 = vload(z), z1 = width == 2 ? vload(z + z_block) : z0;
 #pragma GCC unroll 16

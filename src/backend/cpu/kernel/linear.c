@@ -6,6 +6,7 @@
 
 /* Sums held in registers: of 32 with AVX-512, of 16 below. */
 enum { DOT_N = 4, DOT_K = V == 16 ? 4 : 2, MIX_I = V == 16 ? 12 : 6, MIX_J = 2 };
+enum { MIX_SOME = V == 16 ? 8 : 4 }; /* rows, where MIX_I are too many */
 /* Elements along d after which the rows of x are still in the nearest cache; rows of b whose pages the
  * processor has at hand; vectors. */
 enum { DOT_CHUNK = 1024, MIX_CHUNK = 32, MIX_AHEAD = 2 };
@@ -114,8 +115,8 @@ static void mix(const struct linear_mix *t)
         int end = t->P - p > MIX_CHUNK ? p + MIX_CHUNK : t->P, i = 0;
         for (; i + MIX_I <= t->I; i += MIX_I)
             mix_rows(t, i, MIX_I, p, end);
-        for (; V == 16 && i + 8 <= t->I; i += 8)
-            mix_rows(t, i, V == 16 ? 8 : 4, p, end);
+        for (; i + MIX_SOME <= t->I; i += MIX_SOME)
+            mix_rows(t, i, MIX_SOME, p, end);
         for (; i + 4 <= t->I; i += 4)
             mix_rows(t, i, 4, p, end);
         for (; i < t->I; i++)

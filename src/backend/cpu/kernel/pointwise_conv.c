@@ -76,7 +76,7 @@ static void pack_panel(void *ctx, int panel, int thread)
     }
 }
 
-/* The same of V rows of all panels, whose outputs lie side by side: backward. */
+/* Backward, where a row of weights is of one c: V rows of all panels. */
 static void pack_rows(void *ctx, int band, int thread)
 {
     const struct job *j = ctx;

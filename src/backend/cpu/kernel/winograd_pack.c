@@ -75,8 +75,8 @@ void ISA_NAME(wino_pack_panels)(const struct wino_shape *s, const float *w, bool
 {
     struct job j = {.s = s, .w = w, .transposed = transposed};
     size_t step = packed_step(panels, s->c);
-    size_t bytes = POINTS * packed_step(end - first, s->c) * sizeof(float);
-    j.around = sizeof(vec) == 64 && bytes > AROUND_BYTES;
+    j.around = sizeof(vec) == 64 &&
+               POINTS * packed_step(end - first, s->c) * sizeof(float) > AROUND_BYTES;
     for (int p = first; p < end; p++, u += (size_t)s->c * PANEL)
         for (int c = 0; c < s->c; c += V)
             for (int k = p * PANEL; k < min_of((p + 1) * PANEL, s->k); k += V)
