@@ -89,6 +89,14 @@ static FORCE_INLINE void gemm_rows(int rows, int width, const float *v, const fl
     }
 }
 
+/* CASE(n) for each number of rows that a product may have. */
+#define GEMM_EACH_ROWS(CASE)                                                                   \
+    CASE(1)                                                                                    \
+    CASE(2)                                                                                    \
+    CASE(3)                                                                                    \
+    CASE(4)                                                                                    \
+    CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
+
 static FORCE_INLINE void gemm_any(int rows, int width, const float *v, const float *u, int n_c,
                                   float *m, size_t m_block, struct ahead next)
 {
@@ -98,11 +106,7 @@ static FORCE_INLINE void gemm_any(int rows, int width, const float *v, const flo
             gemm_rows(n <= GEMM_ROWS ? n : 1, width, v, u, n_c, m, m_block, next);             \
         break;
     switch (rows) {
-        ROWS(1)
-        ROWS(2)
-        ROWS(3)
-        ROWS(4)
-        ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13) ROWS(14)
+        GEMM_EACH_ROWS(ROWS)
     }
 #undef ROWS
 }

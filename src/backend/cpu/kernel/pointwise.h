@@ -22,6 +22,8 @@ static inline struct planes planes_of(const struct pointwise_shape *s)
 }
 
 int ISA_NAME(pointwise_parts)(const struct pointwise_shape *s);
+void ISA_NAME(pointwise_gather)(const struct pointwise_shape *s, const float *x, float *to,
+                                int n_thread);
 void ISA_NAME(pointwise_conv)(const struct pointwise_conv *a);
 size_t ISA_NAME(pointwise_scratch_conv)(const struct pointwise_shape *s);
 void ISA_NAME(pointwise_grad)(const struct pointwise_grad *a);

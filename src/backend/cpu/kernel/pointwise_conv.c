@@ -153,11 +153,7 @@ static void multiply_any(const struct job *j, int rows, int width, const struct 
             multiply(j, n <= GEMM_ROWS ? n : 1, 1, p, u, next);                                \
         break;
     switch (rows) {
-        ROWS(1)
-        ROWS(2)
-        ROWS(3)
-        ROWS(4)
-        ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13) ROWS(14)
+        GEMM_EACH_ROWS(ROWS)
     }
 #undef ROWS
 }
@@ -283,4 +279,26 @@ void ISA_NAME(pointwise_conv)(const struct pointwise_conv *a)
     else
         parallel_for(a->n_thread, j.panels, pack_panel, &j);
     parallel_for(a->n_thread, a->shape.n * j.n_task * j.k_parts, run_task, &j);
+}
+
+/* -- a stride: pixels that are read, side by side -- */
+
+/* A picture's block of channels. */
+static void gather_plane(void *ctx, int task, int thread)
+{
+    const struct pointwise_conv *a = ctx;
+    struct planes p = planes_of(&a->shape);
+    const float *x = a->x + (size_t)task * p.in;
+    float *to = a->y + (size_t)task * p.out;
+    (void)thread;
+    for (int row = 0; row < p.oh; row++, x += p.stride * p.w * V)
+        for (int i = 0; i < p.ow; i++, to += V)
+            vstore(to, vload(x + i * p.stride * V));
+}
+
+void ISA_NAME(pointwise_gather)(const struct pointwise_shape *s, const float *x, float *to,
+                                int n_thread)
+{
+    struct pointwise_conv a = {.shape = *s, .x = x, .y = to};
+    parallel_for(n_thread, s->n * blocks_of(s->c, V), gather_plane, &a);
 }

@@ -166,29 +166,10 @@ static size_t scratch(const struct pointwise_shape *s, int n_thread)
     return conv > grad ? conv : grad;
 }
 
-/* A picture's block of channels. */
-static void gather_plane(void *ctx, int task, int thread)
-{
-    const struct pointwise_conv *a = ctx;
-    struct planes p = planes_of(&a->shape);
-    const float *x = a->x + (size_t)task * p.in;
-    float *to = a->y + (size_t)task * p.out;
-    (void)thread;
-    for (int row = 0; row < p.oh; row++, x += p.stride * p.w * V)
-        for (int i = 0; i < p.ow; i++, to += V)
-            vstore(to, vload(x + i * p.stride * V));
-}
-
-static void gather(const struct pointwise_shape *s, const float *x, float *to, int n_thread)
-{
-    struct pointwise_conv a = {.shape = *s, .x = x, .y = to};
-    parallel_for(n_thread, s->n * blocks_of(s->c, V), gather_plane, &a);
-}
-
 const struct pointwise_ops ISA_NAME(pointwise) = {
     .scratch = scratch,
     .parts = ISA_NAME(pointwise_parts),
-    .gather = gather,
+    .gather = ISA_NAME(pointwise_gather),
     .conv = ISA_NAME(pointwise_conv),
     .grad = ISA_NAME(pointwise_grad),
 };
