@@ -8,7 +8,7 @@ extern const struct kernel cpu_conv_norm_add_act_winograd, cpu_conv_norm_add_win
     cpu_conv_norm_act_winograd, cpu_conv_norm_winograd, cpu_conv_act_winograd,
     cpu_conv_winograd;
 
-extern const struct kernel cpu_conv_pointwise_wide, cpu_conv_pointwise;
+extern const struct kernel cpu_conv_implicit_wide, cpu_conv_implicit;
 
 /* conv_first.c */
 extern const struct kernel cpu_conv_norm_act_first_pixels, cpu_conv_norm_act_first,

@@ -44,9 +44,10 @@ struct ahead {
 };
 
 /* acc[row][two vectors of K] += the sum over c of v[row][c] * u[c][..]. v is (ceil(C/V), rows, V), its
- * blocks of channels v_block floats apart; width 1: the first vector alone. */
-static FORCE_INLINE void gemm_sums(int rows, int width, const float *v, size_t v_block,
-                                   const float *u, int n_c, struct ahead next, vec acc[][2])
+ * blocks of channels v_block floats apart, its rows `step`; width 1: the first vector alone. */
+static FORCE_INLINE void gemm_sums(int rows, int width, const float *v, int step,
+                                   size_t v_block, const float *u, int n_c, struct ahead next,
+                                   vec acc[][2])
 {
     for (int c0 = 0; c0 < n_c; c0 += V, v += v_block) {
         for (int i = 0; i < next.lines; i++)
@@ -63,7 +64,7 @@ static FORCE_INLINE void gemm_sums(int rows, int width, const float *v, size_t v
             vec u0 = vload(u), u1 = width == 2 ? vload(u + V) : u0;
 #pragma GCC unroll 16
             for (int r = 0; r < rows; r++) {
-                vec x = vset(row[r * V]);
+                vec x = vset(row[r * step]);
                 acc[r][0] = vfma(x, u0, acc[r][0]);
                 if (width == 2)
                     acc[r][1] = vfma(x, u1, acc[r][1]);
@@ -80,7 +81,7 @@ static FORCE_INLINE void gemm_rows(int rows, int width, const float *v, const fl
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++)
         acc[r][0] = acc[r][1] = vset(0);
-    gemm_sums(rows, width, v, (size_t)(rows * V), u, n_c, next, acc);
+    gemm_sums(rows, width, v, V, (size_t)(rows * V), u, n_c, next, acc);
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
         vstore(m + r * V, acc[r][0]);
@@ -118,23 +119,26 @@ struct runs {
 };
 enum { RUN_TILES = 16 };
 
-/* du[c][two vectors of K] = or, if there is more, += the sum over tiles of v[tile][c] * z[tile][..] for
- * GRAD_ROWS channels; the second vector of K lies z_block floats after the first. */
-static FORCE_INLINE void grad_rows(int width, const float *v, const float *z, size_t z_block,
-                                   int n_tile, bool more, float *du, struct runs next)
+static FORCE_INLINE void grad_begin(const float *du, vec acc[][2])
 {
-    vec acc[GRAD_ROWS][2];
 #pragma GCC unroll 16
     for (int r = 0; r < GRAD_ROWS; r++)
         acc[r][0] = acc[r][1] = vset(0);
     for (int r = 0; r < GRAD_ROWS * PANEL; r += 16)
         __builtin_prefetch(du + r, 1, 3);
-    int step = next.lines[0] + next.lines[1] > 0 ? RUN_TILES : n_tile;
-    for (int t = 0; t < n_tile;) {
+}
+
+/* acc[c][two vectors of K] += the sum over n tiles of v[tile][c] * z[tile][..] for GRAD_ROWS channels; v's
+ * tiles lie v_step floats apart, the second vector of K z_block floats after the first. */
+static FORCE_INLINE void grad_sums(int width, const float *v, int v_step, const float *z,
+                                   size_t z_block, int n, struct runs *next, vec acc[][2])
+{
+    int step = next->lines[0] + next->lines[1] > 0 ? RUN_TILES : n;
+    for (int t = 0; t < n;) {
         for (int run = 0; run < 2; run++)
-            for (int i = 0; i < next.lines[run]; i++, next.at[run] += 64)
-                __builtin_prefetch(next.at[run], 0, 2);
-        for (int end = min_of(t + step, n_tile); t < end; t++, v += V, z += V) {
+            for (int i = 0; i < next->lines[run]; i++, next->at[run] += 64)
+                __builtin_prefetch(next->at[run], 0, 2);
+        for (int end = min_of(t + step, n); t < end; t++, v += v_step, z += V) {
             vec z0 = vload(z), z1 = width == 2 ? vload(z + z_block) : z0;
 #pragma GCC unroll 16
             for (int r = 0; r < GRAD_ROWS; r++) {
@@ -145,12 +149,27 @@ static FORCE_INLINE void grad_rows(int width, const float *v, const float *z, si
             }
         }
     }
+}
+
+/* du = those sums or, if there is more, += them. */
+static FORCE_INLINE void grad_end(int width, bool more, float *du, vec acc[][2])
+{
 #pragma GCC unroll 16
     for (int r = 0; r < GRAD_ROWS; r++, du += PANEL) {
         vstore(du, more ? vload(du) + acc[r][0] : acc[r][0]);
         if (width == 2)
             vstore(du + V, more ? vload(du + V) + acc[r][1] : acc[r][1]);
     }
+}
+
+/* All of it for n tiles side by side. */
+static FORCE_INLINE void grad_rows(int width, const float *v, const float *z, size_t z_block,
+                                   int n, bool more, float *du, struct runs next)
+{
+    vec acc[GRAD_ROWS][2];
+    grad_begin(du, acc);
+    grad_sums(width, v, V, z, z_block, n, &next, acc);
+    grad_end(width, more, du, acc);
 }
 
 #endif

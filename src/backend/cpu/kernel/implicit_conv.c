@@ -1,0 +1,424 @@
+/* Convolution forward, and backward data, as matrix products. In: blocked x, canonical weights; out: blocked
+ * y. The weights are packed into panels of two vectors of outputs. A block of pixels, a chunk of its
+ * channels near, meets one panel after the other, and a few pixels' sums stay in registers over a chunk's
+ * channels and all taps.
+ *
+ * Forward, x is read where it lies; what a group of pixels has not side by side, or not at all, under a
+ * tap is copied, with zeros. Backward, the products of each tap are added to what lies under it. */
+#include "backend/cpu/kernel/implicit.h"
+#include "backend/cpu/kernel/moments.h"
+#include "base/parallel.h"
+
+#include <string.h>
+
+enum {
+    BLOCK_GROUPS = V == 16 ? 4 : 10, /* of at most GEMM_ROWS pixels */
+    FAR_GROUPS = 4 * BLOCK_GROUPS,   /* where weights are many: these are read for each block */
+    PART_GROUPS = 8 * BLOCK_GROUPS,  /* a part of the moments; threads share out parts */
+    LINE = 16,                       /* floats of a cache line */
+    FAR_BYTES = 2 << 20,             /* of weights, more than L2 holds */
+    X_BYTES = 384 << 10,             /* of a block's pixels in L2, */
+    U_BYTES = 320 << 10,             /* and of a panel */
+};
+
+/* The first pixel of a group: all are of nearly one size. */
+static int pixel_at(const struct implicit_job *j, int group)
+{
+    return (int)((long long)j->pixels * group / j->groups);
+}
+
+static size_t copies_of(const struct implicit_job *j)
+{
+    return j->plain || j->spread ? 0 : (size_t)(j->block * j->taps * j->chunk) * GEMM_ROWS * V;
+}
+
+/* Of a block of channels, bytes that a block of pixels reads. */
+static int bytes_read(const struct implicit_job *j)
+{
+    const struct implicit_shape *s = j->s;
+    bool in_rows = s->ow % GEMM_ROWS == 0 || s->ow >= 4 * GEMM_ROWS;
+    int around = in_rows ? s->stride * s->stride + 1 : j->taps;
+    return j->block * GEMM_ROWS * V * (int)sizeof(float) * (j->plain || j->spread ? 1 : around);
+}
+
+static struct implicit_job job_of(const struct implicit_shape *s, bool back, int n_thread)
+{
+    struct implicit_job j = {.s = s, .plain = is_plain(s), .taps = taps_of(s)};
+    size_t x = (size_t)(s->h * s->w) * V, y = (size_t)(s->oh * s->ow) * V;
+    j.spread = back && !j.plain;
+    j.c = back ? s->k : s->c;
+    j.k = back ? s->c : s->k;
+    j.c_blocks = blocks_of(j.c, V);
+    j.k_blocks = blocks_of(j.k, V);
+    j.panels = blocks_of(j.k, PANEL);
+    j.pixels = s->oh * s->ow;
+    j.groups = blocks_of(j.pixels, GEMM_ROWS);
+    j.n_part = j.spread ? blocks_of(s->n, max_of(1, PART_GROUPS / j.groups))
+                        : blocks_of(s->n * j.groups, PART_GROUPS);
+    j.k_parts = min_of(j.panels, j.n_part == 1 ? n_thread : blocks_of(2 * n_thread, j.n_part));
+    j.x_plane = back ? y : x;
+    j.y_plane = back ? x : y;
+    j.panel = (size_t)(j.c * j.taps) * PANEL;
+    j.far = (size_t)j.panels * j.panel * sizeof(float) > FAR_BYTES;
+    j.block = j.far ? FAR_GROUPS : BLOCK_GROUPS;
+    int u_bytes = j.taps * V * PANEL * (int)sizeof(float);
+    int most = max_of(1, min_of(X_BYTES / bytes_read(&j), U_BYTES / u_bytes));
+    j.n_chunk = blocks_of(j.c_blocks, most);
+    j.chunk = blocks_of(j.c_blocks, j.n_chunk);
+    j.out_lines = j.spread ? 0 : blocks_of(GEMM_ROWS * V / LINE, j.chunk);
+    return j;
+}
+
+/* -- pixels -- */
+
+/* Of x, what a group of pixels reads under a tap. */
+struct piece {
+    const float *x;
+    size_t block; /* from one block of channels to the next */
+    bool wide;    /* pixels are two vectors apart */
+};
+
+/* Pixels first .. first + n - 1 of a picture. */
+struct group {
+    int picture, first, n;
+};
+
+static struct group group_of(const struct implicit_job *j, int i)
+{
+    struct group g = {.picture = i / j->groups, .first = pixel_at(j, i % j->groups)};
+    g.n = pixel_at(j, i % j->groups + 1) - g.first;
+    return g;
+}
+
+static const float *plane_of(const struct implicit_job *j, int picture,
+                             const struct implicit_chunk *c)
+{
+    return j->a->x + ((size_t)picture * (size_t)j->c_blocks + (size_t)c->lo) * j->x_plane;
+}
+
+static struct piece copy_pixels(const struct implicit_job *j, struct group g,
+                                struct implicit_chunk c, int top, int left, float *to)
+{
+    const struct implicit_shape *s = j->s;
+    const float *plane = plane_of(j, g.picture, &c);
+    struct piece piece = {to, (size_t)g.n * V, false};
+    int at[GEMM_ROWS];
+    int y = g.first / s->ow * s->stride + top, x = g.first % s->ow * s->stride + left;
+    for (int i = 0, end = s->ow * s->stride + left; i < g.n; i++) {
+        at[i] = y >= 0 && y < s->h && x >= 0 && x < s->w ? y * s->w + x : -1;
+        if ((x += s->stride) >= end) {
+            x = left;
+            y += s->stride;
+        }
+    }
+    for (int b = c.lo; b < c.hi; b++, plane += j->x_plane)
+        for (int i = 0; i < g.n; i++, to += V)
+            vstore(to, at[i] < 0 ? vset(0) : vload(plane + (ptrdiff_t)at[i] * V));
+    return piece;
+}
+
+static struct piece piece_of(const struct implicit_job *j, struct group g,
+                             struct implicit_chunk c, int tap, float *copy)
+{
+    const struct implicit_shape *s = j->s;
+    const float *plane = plane_of(j, g.picture, &c);
+    if (j->plain || j->spread)
+        return (struct piece){plane + (size_t)g.first * V, j->x_plane, false};
+    int top = tap / s->kernel_w - s->pad_h, left = tap % s->kernel_w - s->pad_w;
+    int y = g.first / s->ow * s->stride + top, column = g.first % s->ow;
+    int x = column * s->stride + left, x_last = x + (g.n - 1) * s->stride;
+    if (column + g.n <= s->ow && y >= 0 && y < s->h && x >= 0 && x_last < s->w &&
+        s->stride <= 2)
+        return (struct piece){plane + (ptrdiff_t)(y * s->w + x) * V, j->x_plane,
+                              s->stride == 2};
+    return copy_pixels(j, g, c, top, left, copy);
+}
+
+/* A group's sums. */
+struct sums {
+    const struct piece *piece; /* of each tap, or one */
+    int first;                 /* pixel */
+    int width, n_c;            /* vectors of outputs; channels */
+    bool more;                 /* y holds sums */
+    float *y;                  /* plane of the panel's first vector */
+    vec bias[2];
+    struct measured *moments; /* of the panel's vectors, or NULL */
+    struct ahead next;
+    size_t next_tap; /* bytes further on */
+};
+
+static FORCE_INLINE void multiply(const struct implicit_job *j, bool plain, int rows, int width,
+                                  const struct sums *p, const float *u)
+{
+    vec acc[GEMM_ROWS][2];
+    float *y = p->y + (size_t)p->first * V;
+    struct ahead next = p->next;
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++) {
+        acc[r][0] = p->more ? vload(y + r * V) : p->bias[0];
+        acc[r][1] = p->more && width == 2 ? vload(y + j->y_plane + r * V) : p->bias[1];
+    }
+    next.out[0] = (const char *)y;
+    next.out[1] = (const char *)(width == 2 ? y + j->y_plane : y);
+    next.out_lines = j->out_lines;
+    for (int t = 0; t < (plain ? 1 : j->taps); t++, u += (size_t)p->n_c * PANEL) {
+        const struct piece *x = p->piece + t;
+        if (!plain && x->wide)
+            gemm_sums(rows, width, x->x, 2 * V, x->block, u, p->n_c, next, acc);
+        else
+            gemm_sums(rows, width, x->x, V, x->block, u, p->n_c, next, acc);
+        next.at += p->next_tap;
+        next.out_lines = 0;
+    }
+#pragma GCC unroll 2
+    for (int k = 0; k < width; k++) {
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++)
+            vstore(y + (size_t)k * j->y_plane + r * V, acc[r][k]);
+        if (p->moments)
+            measure(p->moments + k, &acc[0][k], 2, rows, 0, rows);
+    }
+}
+
+static FORCE_INLINE void add(float *y, vec v)
+{
+    vstore(y, vload(y) + v);
+}
+
+static FORCE_INLINE void multiply_spread(const struct implicit_job *j, int rows, int width,
+                                         const struct sums *p, const float *u)
+{
+    const struct implicit_shape *s = j->s;
+    struct ahead next = p->next;
+    for (int t = 0; t < j->taps; t++, u += (size_t)p->n_c * PANEL) {
+        vec acc[GEMM_ROWS][2];
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++)
+            acc[r][0] = acc[r][1] = vset(0);
+        gemm_sums(rows, width, p->piece->x, V, p->piece->block, u, p->n_c, next, acc);
+        next.at += p->next_tap;
+        int y = p->first / s->ow * s->stride + t / s->kernel_w - s->pad_h;
+        int left = t % s->kernel_w - s->pad_w, x = p->first % s->ow * s->stride + left;
+        int end = s->ow * s->stride + left;
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++) {
+            if (y >= 0 && y < s->h && x >= 0 && x < s->w) {
+                float *to = p->y + (ptrdiff_t)(y * s->w + x) * V;
+                add(to, acc[r][0]);
+                if (width == 2)
+                    add(to + j->y_plane, acc[r][1]);
+            }
+            if ((x += s->stride) >= end) {
+                x = left;
+                y += s->stride;
+            }
+        }
+    }
+}
+
+static FORCE_INLINE void multiply_rows(const struct implicit_job *j, int rows,
+                                       const struct sums *p, const float *u)
+{
+    if (j->spread && p->width == 2)
+        multiply_spread(j, rows, 2, p, u);
+    else if (j->spread)
+        multiply_spread(j, rows, 1, p, u);
+    else if (j->plain && p->width == 2)
+        multiply(j, true, rows, 2, p, u);
+    else if (p->width == 2)
+        multiply(j, false, rows, 2, p, u);
+    else
+        multiply(j, false, rows, 1, p, u);
+}
+
+static void multiply_any(const struct implicit_job *j, int rows, const struct sums *p,
+                         const float *u)
+{
+#define ROWS(n)                                                                                \
+    case n:                                                                                    \
+        if (n <= GEMM_ROWS)                                                                    \
+            multiply_rows(j, n <= GEMM_ROWS ? n : 1, p, u);                                    \
+        break;
+    switch (rows) {
+        GEMM_EACH_ROWS(ROWS)
+    }
+#undef ROWS
+}
+
+/* -- tasks: some groups of pixels, for some panels -- */
+
+struct task {
+    int lo, hi; /* groups, running over pictures */
+    int panel, panel_end;
+    struct measured *moments; /* of these panels' vectors, or NULL */
+    float *copies;
+};
+
+static vec bias_of(const struct implicit_job *j, int k)
+{
+    const float *bias = j->a->bias;
+    return bias && k < j->k ? vload_some(bias + k, j->k - k) : vset(0);
+}
+
+/* Rows of the gradient that the pixels before `pixel` reach. */
+static int rows_before(const struct implicit_job *j, int pixel)
+{
+    const struct implicit_shape *s = j->s;
+    if (pixel == 0 || pixel == j->pixels)
+        return pixel ? s->h : 0;
+    int reached = (pixel - 1) / s->ow * s->stride + s->kernel_h - s->pad_h;
+    return max_of(0, min_of(s->h, reached));
+}
+
+/* Before anything is added to them. */
+static void clear(const struct implicit_job *j, struct group g, int width, float *y)
+{
+    size_t row = (size_t)j->s->w * V, from = (size_t)rows_before(j, g.first),
+           end = (size_t)rows_before(j, g.first + g.n);
+    for (int k = 0; k < width; k++)
+        memset(y + (size_t)k * j->y_plane + from * row, 0, (end - from) * row * sizeof(float));
+}
+
+/* What a block of pixels reads first of a plane that the one before it did not, and how many vectors. */
+static const float *fresh(const struct implicit_job *j, int group,
+                          const struct implicit_chunk *c, int *n)
+{
+    const struct implicit_shape *s = j->s;
+    struct group g = group_of(j, group);
+    const float *plane = plane_of(j, g.picture, c);
+    int pixels = j->block * GEMM_ROWS;
+    if (j->plain || j->spread) {
+        *n = pixels;
+        return plane + (size_t)g.first * V;
+    }
+    int row = g.first / s->ow * s->stride + s->kernel_h - s->pad_h - s->stride;
+    *n = blocks_of(pixels, s->ow) * s->stride * s->w;
+    return plane + (size_t)(g.first ? max_of(0, row) * s->w : 0) * V;
+}
+
+/* Groups lo .. hi - 1. Meanwhile the next block's pixels come nearer, or of far weights the next panel. */
+static void run_block(const struct implicit_job *j, const struct task *t,
+                      const struct implicit_chunk *c, int lo, int hi)
+{
+    struct group group[FAR_GROUPS];
+    struct piece piece[FAR_GROUPS * IMPLICIT_MAX_TAPS];
+    int taps = j->plain || j->spread ? 1 : j->taps, n_fresh, groups = hi - lo;
+    float *copy = t->copies;
+    for (int i = 0; i < groups; i++) {
+        group[i] = group_of(j, lo + i);
+        for (int tap = 0; tap < taps; tap++, copy += j->chunk * GEMM_ROWS * V)
+            piece[i * taps + tap] = piece_of(j, group[i], *c, tap, copy);
+    }
+    struct sums p = {.n_c = c->n, .more = !c->first};
+    const float *next = fresh(j, min_of(hi, j->s->n * j->groups - 1), c, &n_fresh);
+    int calls = groups * (t->panel_end - t->panel) * j->taps;
+    p.next.lines =
+        j->far ? blocks_of(V * PANEL / LINE, groups) : blocks_of(n_fresh * V / LINE, calls);
+    size_t run = (size_t)(p.next.lines * LINE) * sizeof(float);
+    p.next.step = j->far ? run : j->x_plane * sizeof(float);
+    p.next_tap = j->far ? (size_t)(c->hi - c->lo) * run : run;
+    p.next.at = (const char *)next;
+    for (int panel = t->panel; panel < t->panel_end; panel++) {
+        const float *u = implicit_weights(j, panel, c);
+        int k = 2 * panel;
+        p.width = min_of(2, j->k_blocks - k);
+        p.bias[0] = bias_of(j, k * V);
+        p.bias[1] = bias_of(j, (k + 1) * V);
+        p.moments = t->moments && c->last ? t->moments + (k - 2 * t->panel) : NULL;
+        if (j->far)
+            p.next.at = (const char *)(u + j->panel);
+        for (int i = 0; i < groups; i++) {
+            struct group g = group[i];
+            p.piece = piece + i * taps;
+            p.first = g.first;
+            p.y = j->a->y + ((size_t)g.picture * (size_t)j->k_blocks + (size_t)k) * j->y_plane;
+            if (j->spread && c->first)
+                clear(j, g, p.width, p.y);
+            multiply_any(j, g.n, &p, u);
+            p.next.at += (size_t)j->taps * p.next_tap;
+        }
+    }
+}
+
+static void run_chunks(const struct implicit_job *j, const struct task *t)
+{
+    int n = blocks_of(t->hi - t->lo, j->block);
+    for (int i = 0; i < j->n_chunk; i++) {
+        struct implicit_chunk c = implicit_chunk_of(j, i);
+        for (int block = 0; block < n; block++) {
+            int lo, hi;
+            parallel_range(t->hi - t->lo, block, n, &lo, &hi);
+            run_block(j, t, &c, t->lo + lo, t->lo + hi);
+        }
+    }
+}
+
+static void groups_of_part(const struct implicit_job *j, int part, int *lo, int *hi)
+{
+    int unit = j->spread ? j->groups : 1;
+    parallel_range(j->s->n * j->groups / unit, part, j->n_part, lo, hi);
+    *lo *= unit;
+    *hi *= unit;
+}
+
+/* Vectors of a task's panels whose moments are taken at a time. */
+enum { MAX_MOMENTS = 128 };
+
+static void run_task(void *ctx, int task, int thread)
+{
+    const struct implicit_job *j = ctx;
+    struct measured moments[MAX_MOMENTS];
+    int part = task / j->k_parts, lo, hi;
+    struct task t = {.copies = j->copies + (size_t)thread * copies_of(j)};
+    groups_of_part(j, part, &t.lo, &t.hi);
+    parallel_range(j->panels, task % j->k_parts, j->k_parts, &lo, &hi);
+    for (int panel = lo; panel < hi; panel = t.panel_end) {
+        t.panel = panel;
+        t.panel_end = j->a->moments ? min_of(hi, panel + MAX_MOMENTS / 2) : hi;
+        int n = min_of(2 * (t.panel_end - panel), j->k_blocks - 2 * panel);
+        if (j->a->moments) {
+            for (int i = 0; i < n; i++)
+                moments[i] = (struct measured){.begun = false};
+            t.moments = moments;
+        }
+        run_chunks(j, &t);
+        for (int i = 0; j->a->moments && i < n; i++)
+            measured_store(&moments[i], j->a->count[part],
+                           j->a->moments +
+                               ((size_t)part * (size_t)j->k_blocks + (size_t)(2 * panel + i)) *
+                                   2 * V);
+    }
+}
+
+int ISA_NAME(implicit_parts)(const struct implicit_shape *s)
+{
+    return job_of(s, false, 1).n_part;
+}
+
+static size_t scratch_of(const struct implicit_job *j, int n_thread)
+{
+    return (size_t)j->panels * j->panel + (size_t)n_thread * copies_of(j);
+}
+
+size_t ISA_NAME(implicit_scratch_conv)(const struct implicit_shape *s, int n_thread)
+{
+    struct implicit_job forward = job_of(s, false, n_thread), back = job_of(s, true, n_thread);
+    size_t a = scratch_of(&forward, n_thread), b = scratch_of(&back, n_thread);
+    return (a > b ? a : b) * sizeof(float);
+}
+
+void ISA_NAME(implicit_conv)(const struct implicit_conv *a)
+{
+    struct implicit_job j = job_of(&a->shape, a->back, a->n_thread);
+    j.a = a;
+    j.u = a->scratch;
+    j.copies = j.u + (size_t)j.panels * j.panel;
+    for (int i = 0; a->moments && i < j.n_part; i++) {
+        int lo, hi;
+        groups_of_part(&j, i, &lo, &hi);
+        a->count[i] = (float)(hi / j.groups * j.pixels + pixel_at(&j, hi % j.groups) -
+                              lo / j.groups * j.pixels - pixel_at(&j, lo % j.groups));
+    }
+    ISA_NAME(implicit_pack)(&j);
+    parallel_for(a->n_thread, j.n_part * j.k_parts, run_task, &j);
+}
