@@ -38,13 +38,12 @@ struct implicit_job {
     int taps, c, k, c_blocks, k_blocks, panels;
     int pixels, groups; /* of y, backward of its gradient, in a picture */
     int n_part, k_parts;
-    int block, n_chunk, chunk; /* groups; of channels, and their blocks */
+    int n_chunk, chunk, bunch; /* chunks of channels, their blocks; panels at a time */
     int out_lines;             /* that a block of channels fetches of a product's y */
     size_t x_plane, y_plane, panel;
-    bool far;
     float *u; /* packed weights: (panels, chunks, taps, c of a chunk, 2V) */
     float
-        *copies; /* of a block's pixels, for each thread: (block, taps, chunk, GEMM_ROWS, V) */
+        *copies; /* of a block's pixels, for each thread: (groups, taps, chunk, GEMM_ROWS, V) */
 };
 
 /* Blocks of channels lo .. hi - 1, the first of them all or the last. */

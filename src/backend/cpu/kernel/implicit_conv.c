@@ -13,12 +13,12 @@
 
 enum {
     BLOCK_GROUPS = V == 16 ? 4 : 10, /* of at most GEMM_ROWS pixels */
-    FAR_GROUPS = 4 * BLOCK_GROUPS,   /* where weights are many: these are read for each block */
     PART_GROUPS = 8 * BLOCK_GROUPS,  /* a part of the moments; threads share out parts */
+    EVEN = 4,                        /* parts, for two or four threads */
     LINE = 16,                       /* floats of a cache line */
-    FAR_BYTES = 2 << 20,             /* of weights, more than L2 holds */
-    X_BYTES = 384 << 10,             /* of a block's pixels in L2, */
-    U_BYTES = 320 << 10,             /* and of a panel */
+    X_BYTES = 256 << 10,             /* of a block's pixels in L2, */
+    U_BYTES = 384 << 10,             /* and of weights */
+    MAX_PANELS = 64,                 /* whose moments are taken at a time */
 };
 
 /* The first pixel of a group: all are of nearly one size. */
@@ -29,16 +29,35 @@ static int pixel_at(const struct implicit_job *j, int group)
 
 static size_t copies_of(const struct implicit_job *j)
 {
-    return j->plain || j->spread ? 0 : (size_t)(j->block * j->taps * j->chunk) * GEMM_ROWS * V;
+    return j->plain || j->spread ? 0
+                                 : (size_t)(BLOCK_GROUPS * j->taps * j->chunk) * GEMM_ROWS * V;
 }
 
-/* Of a block of channels, bytes that a block of pixels reads. */
-static int bytes_read(const struct implicit_job *j)
+/* As many channels read and panels written at a time as keep a block's pixels and the weights in L2. Where
+ * fewer are read, what is written is read and written again; where fewer are written, what is read is read
+ * again, and copied. */
+static void cut(struct implicit_job *j)
 {
     const struct implicit_shape *s = j->s;
     bool in_rows = s->ow % GEMM_ROWS == 0 || s->ow >= 4 * GEMM_ROWS;
-    int around = in_rows ? s->stride * s->stride + 1 : j->taps;
-    return j->block * GEMM_ROWS * V * (int)sizeof(float) * (j->plain || j->spread ? 1 : around);
+    int around = j->plain || j->spread ? 1 : in_rows ? s->stride * s->stride + 1 : j->taps;
+    int again = j->plain || j->spread || in_rows ? around : 4 * around; /* the price of it */
+    int x_bytes = BLOCK_GROUPS * GEMM_ROWS * V * around * (int)sizeof(float);
+    int u_bytes = j->taps * V * PANEL * (int)sizeof(float);
+    int threads = j->n_part == 1 ? 2 : 1; /* likely */
+    j->chunk = j->c_blocks;
+    j->bunch = min_of(MAX_PANELS, blocks_of(j->panels, threads));
+    while (j->chunk * x_bytes > X_BYTES || j->chunk * j->bunch * u_bytes > U_BYTES) {
+        bool reads =
+            j->chunk * x_bytes > X_BYTES || j->chunk * V * again > 2 * j->bunch * PANEL;
+        if (j->chunk > 1 && (reads || j->bunch == 1))
+            j->chunk = blocks_of(j->chunk, 2);
+        else if (j->bunch > 1)
+            j->bunch = blocks_of(j->bunch, 2);
+        else
+            break;
+    }
+    j->n_chunk = blocks_of(j->c_blocks, j->chunk);
 }
 
 static struct implicit_job job_of(const struct implicit_shape *s, bool back, int n_thread)
@@ -55,16 +74,13 @@ static struct implicit_job job_of(const struct implicit_shape *s, bool back, int
     j.groups = blocks_of(j.pixels, GEMM_ROWS);
     j.n_part = j.spread ? blocks_of(s->n, max_of(1, PART_GROUPS / j.groups))
                         : blocks_of(s->n * j.groups, PART_GROUPS);
+    if (j.n_part > EVEN && !j.spread)
+        j.n_part = blocks_of(j.n_part, EVEN) * EVEN;
     j.k_parts = min_of(j.panels, j.n_part == 1 ? n_thread : blocks_of(2 * n_thread, j.n_part));
     j.x_plane = back ? y : x;
     j.y_plane = back ? x : y;
     j.panel = (size_t)(j.c * j.taps) * PANEL;
-    j.far = (size_t)j.panels * j.panel * sizeof(float) > FAR_BYTES;
-    j.block = j.far ? FAR_GROUPS : BLOCK_GROUPS;
-    int u_bytes = j.taps * V * PANEL * (int)sizeof(float);
-    int most = max_of(1, min_of(X_BYTES / bytes_read(&j), U_BYTES / u_bytes));
-    j.n_chunk = blocks_of(j.c_blocks, most);
-    j.chunk = blocks_of(j.c_blocks, j.n_chunk);
+    cut(&j);
     j.out_lines = j.spread ? 0 : blocks_of(GEMM_ROWS * V / LINE, j.chunk);
     return j;
 }
@@ -286,7 +302,7 @@ static const float *fresh(const struct implicit_job *j, int group,
     const struct implicit_shape *s = j->s;
     struct group g = group_of(j, group);
     const float *plane = plane_of(j, g.picture, c);
-    int pixels = j->block * GEMM_ROWS;
+    int pixels = BLOCK_GROUPS * GEMM_ROWS;
     if (j->plain || j->spread) {
         *n = pixels;
         return plane + (size_t)g.first * V;
@@ -296,12 +312,12 @@ static const float *fresh(const struct implicit_job *j, int group,
     return plane + (size_t)(g.first ? max_of(0, row) * s->w : 0) * V;
 }
 
-/* Groups lo .. hi - 1. Meanwhile the next block's pixels come nearer, or of far weights the next panel. */
+/* Groups lo .. hi - 1. Meanwhile the next block's pixels come nearer. */
 static void run_block(const struct implicit_job *j, const struct task *t,
                       const struct implicit_chunk *c, int lo, int hi)
 {
-    struct group group[FAR_GROUPS];
-    struct piece piece[FAR_GROUPS * IMPLICIT_MAX_TAPS];
+    struct group group[BLOCK_GROUPS];
+    struct piece piece[BLOCK_GROUPS * IMPLICIT_MAX_TAPS];
     int taps = j->plain || j->spread ? 1 : j->taps, n_fresh, groups = hi - lo;
     float *copy = t->copies;
     for (int i = 0; i < groups; i++) {
@@ -312,12 +328,10 @@ static void run_block(const struct implicit_job *j, const struct task *t,
     struct sums p = {.n_c = c->n, .more = !c->first};
     const float *next = fresh(j, min_of(hi, j->s->n * j->groups - 1), c, &n_fresh);
     int calls = groups * (t->panel_end - t->panel) * j->taps;
-    p.next.lines =
-        j->far ? blocks_of(V * PANEL / LINE, groups) : blocks_of(n_fresh * V / LINE, calls);
-    size_t run = (size_t)(p.next.lines * LINE) * sizeof(float);
-    p.next.step = j->far ? run : j->x_plane * sizeof(float);
-    p.next_tap = j->far ? (size_t)(c->hi - c->lo) * run : run;
-    p.next.at = (const char *)next;
+    p.next = (struct ahead){.at = (const char *)next,
+                            .lines = blocks_of(n_fresh * V / LINE, calls),
+                            .step = j->x_plane * sizeof(float)};
+    p.next_tap = (size_t)(p.next.lines * LINE) * sizeof(float);
     for (int panel = t->panel; panel < t->panel_end; panel++) {
         const float *u = implicit_weights(j, panel, c);
         int k = 2 * panel;
@@ -325,8 +339,6 @@ static void run_block(const struct implicit_job *j, const struct task *t,
         p.bias[0] = bias_of(j, k * V);
         p.bias[1] = bias_of(j, (k + 1) * V);
         p.moments = t->moments && c->last ? t->moments + (k - 2 * t->panel) : NULL;
-        if (j->far)
-            p.next.at = (const char *)(u + j->panel);
         for (int i = 0; i < groups; i++) {
             struct group g = group[i];
             p.piece = piece + i * taps;
@@ -342,7 +354,7 @@ static void run_block(const struct implicit_job *j, const struct task *t,
 
 static void run_chunks(const struct implicit_job *j, const struct task *t)
 {
-    int n = blocks_of(t->hi - t->lo, j->block);
+    int n = blocks_of(t->hi - t->lo, BLOCK_GROUPS);
     for (int i = 0; i < j->n_chunk; i++) {
         struct implicit_chunk c = implicit_chunk_of(j, i);
         for (int block = 0; block < n; block++) {
@@ -361,20 +373,17 @@ static void groups_of_part(const struct implicit_job *j, int part, int *lo, int 
     *hi *= unit;
 }
 
-/* Vectors of a task's panels whose moments are taken at a time. */
-enum { MAX_MOMENTS = 128 };
-
 static void run_task(void *ctx, int task, int thread)
 {
     const struct implicit_job *j = ctx;
-    struct measured moments[MAX_MOMENTS];
+    struct measured moments[2 * MAX_PANELS];
     int part = task / j->k_parts, lo, hi;
     struct task t = {.copies = j->copies + (size_t)thread * copies_of(j)};
     groups_of_part(j, part, &t.lo, &t.hi);
     parallel_range(j->panels, task % j->k_parts, j->k_parts, &lo, &hi);
     for (int panel = lo; panel < hi; panel = t.panel_end) {
         t.panel = panel;
-        t.panel_end = j->a->moments ? min_of(hi, panel + MAX_MOMENTS / 2) : hi;
+        t.panel_end = min_of(hi, panel + j->bunch);
         int n = min_of(2 * (t.panel_end - panel), j->k_blocks - 2 * panel);
         if (j->a->moments) {
             for (int i = 0; i < n; i++)
