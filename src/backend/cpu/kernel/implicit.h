@@ -41,7 +41,7 @@ struct implicit_job {
     int n_chunk, chunk, bunch; /* chunks of channels, their blocks; panels at a time */
     int out_lines;             /* that a block of channels fetches of a product's y */
     size_t x_plane, y_plane, panel;
-    float *u; /* packed weights: (panels, chunks, taps, c of a chunk, 2V) */
+    float *u; /* packed weights: (panels, chunks, ..), or those at hand, for each thread */
     float
         *copies; /* of a block's pixels, for each thread: (groups, taps, chunk, GEMM_ROWS, V) */
 };
@@ -60,15 +60,10 @@ static inline struct implicit_chunk implicit_chunk_of(const struct implicit_job 
     return c;
 }
 
-/* A panel's weights of a chunk. */
-static inline float *implicit_weights(const struct implicit_job *j, int panel,
-                                      const struct implicit_chunk *c)
-{
-    return j->u + (size_t)panel * j->panel + (size_t)(c->lo * V * j->taps) * PANEL;
-}
-
 int ISA_NAME(implicit_parts)(const struct implicit_shape *s);
-void ISA_NAME(implicit_pack)(struct implicit_job *j);
+/* Panels panel .. end - 1 of a chunk, `step` floats apart. */
+void ISA_NAME(implicit_pack)(const struct implicit_job *j, int panel, int end,
+                             const struct implicit_chunk *c, float *u, size_t step);
 void ISA_NAME(implicit_conv)(const struct implicit_conv *a);
 size_t ISA_NAME(implicit_scratch_conv)(const struct implicit_shape *s, int n_thread);
 void ISA_NAME(implicit_grad)(const struct implicit_grad *a);

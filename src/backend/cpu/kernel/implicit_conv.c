@@ -18,6 +18,7 @@ enum {
     LINE = 16,                       /* floats of a cache line */
     X_BYTES = 256 << 10,             /* of a block's pixels in L2, */
     U_BYTES = 384 << 10,             /* and of weights */
+    PACK_PANELS = 4,                 /* packed by a task */
     MAX_PANELS = 64,                 /* whose moments are taken at a time */
 };
 
@@ -31,6 +32,11 @@ static size_t copies_of(const struct implicit_job *j)
 {
     return j->plain || j->spread ? 0
                                  : (size_t)(BLOCK_GROUPS * j->taps * j->chunk) * GEMM_ROWS * V;
+}
+
+static size_t weights_at_hand(const struct implicit_job *j)
+{
+    return (size_t)(j->bunch * j->chunk * j->taps * V) * PANEL;
 }
 
 /* As many channels read and panels written at a time as keep a block's pixels and the weights in L2. Where
@@ -267,8 +273,29 @@ struct task {
     int lo, hi; /* groups, running over pictures */
     int panel, panel_end;
     struct measured *moments; /* of these panels' vectors, or NULL */
-    float *copies;
+    float *u, *copies;
 };
+
+/* Packed weights of a panel: packed for all tasks, or where all pixels are one part for this one. */
+static float *weights_of(const struct implicit_job *j, const struct task *t, int panel,
+                         const struct implicit_chunk *c)
+{
+    if (j->n_part == 1)
+        return t->u + (size_t)(panel - t->panel) * (size_t)(c->n * j->taps) * PANEL;
+    return j->u + (size_t)panel * j->panel + (size_t)(c->lo * V * j->taps) * PANEL;
+}
+
+/* Some panels. */
+static void pack_panels(void *ctx, int task, int thread)
+{
+    const struct implicit_job *j = ctx;
+    int panel = task * PACK_PANELS, end = min_of(j->panels, panel + PACK_PANELS);
+    (void)thread;
+    for (int i = 0; i < j->n_chunk; i++) {
+        struct implicit_chunk c = implicit_chunk_of(j, i);
+        ISA_NAME(implicit_pack)(j, panel, end, &c, weights_of(j, NULL, panel, &c), j->panel);
+    }
+}
 
 static vec bias_of(const struct implicit_job *j, int k)
 {
@@ -333,7 +360,7 @@ static void run_block(const struct implicit_job *j, const struct task *t,
                             .step = j->x_plane * sizeof(float)};
     p.next_tap = (size_t)(p.next.lines * LINE) * sizeof(float);
     for (int panel = t->panel; panel < t->panel_end; panel++) {
-        const float *u = implicit_weights(j, panel, c);
+        const float *u = weights_of(j, t, panel, c);
         int k = 2 * panel;
         p.width = min_of(2, j->k_blocks - k);
         p.bias[0] = bias_of(j, k * V);
@@ -357,6 +384,9 @@ static void run_chunks(const struct implicit_job *j, const struct task *t)
     int n = blocks_of(t->hi - t->lo, BLOCK_GROUPS);
     for (int i = 0; i < j->n_chunk; i++) {
         struct implicit_chunk c = implicit_chunk_of(j, i);
+        if (j->n_part == 1)
+            ISA_NAME(implicit_pack)
+        (j, t->panel, t->panel_end, &c, t->u, (size_t)(c.n * j->taps) * PANEL);
         for (int block = 0; block < n; block++) {
             int lo, hi;
             parallel_range(t->hi - t->lo, block, n, &lo, &hi);
@@ -378,7 +408,8 @@ static void run_task(void *ctx, int task, int thread)
     const struct implicit_job *j = ctx;
     struct measured moments[2 * MAX_PANELS];
     int part = task / j->k_parts, lo, hi;
-    struct task t = {.copies = j->copies + (size_t)thread * copies_of(j)};
+    struct task t = {.u = j->u + (size_t)thread * weights_at_hand(j),
+                     .copies = j->copies + (size_t)thread * copies_of(j)};
     groups_of_part(j, part, &t.lo, &t.hi);
     parallel_range(j->panels, task % j->k_parts, j->k_parts, &lo, &hi);
     for (int panel = lo; panel < hi; panel = t.panel_end) {
@@ -404,16 +435,24 @@ int ISA_NAME(implicit_parts)(const struct implicit_shape *s)
     return job_of(s, false, 1).n_part;
 }
 
-static size_t scratch_of(const struct implicit_job *j, int n_thread)
+static size_t weights_size(const struct implicit_job *j, int n_thread)
 {
-    return (size_t)j->panels * j->panel + (size_t)n_thread * copies_of(j);
+    return j->n_part == 1 ? (size_t)n_thread * weights_at_hand(j)
+                          : (size_t)j->panels * j->panel;
 }
 
+/* For all n pictures and, as a smaller batch may be one part, for one. */
 size_t ISA_NAME(implicit_scratch_conv)(const struct implicit_shape *s, int n_thread)
 {
-    struct implicit_job forward = job_of(s, false, n_thread), back = job_of(s, true, n_thread);
-    size_t a = scratch_of(&forward, n_thread), b = scratch_of(&back, n_thread);
-    return (a > b ? a : b) * sizeof(float);
+    size_t most = 0;
+    for (int i = 0; i < 4; i++) {
+        struct implicit_shape some = *s;
+        some.n = i < 2 ? s->n : 1;
+        struct implicit_job j = job_of(&some, i % 2, n_thread);
+        size_t n = weights_size(&j, n_thread) + (size_t)n_thread * copies_of(&j);
+        most = n > most ? n : most;
+    }
+    return most * sizeof(float);
 }
 
 void ISA_NAME(implicit_conv)(const struct implicit_conv *a)
@@ -421,13 +460,14 @@ void ISA_NAME(implicit_conv)(const struct implicit_conv *a)
     struct implicit_job j = job_of(&a->shape, a->back, a->n_thread);
     j.a = a;
     j.u = a->scratch;
-    j.copies = j.u + (size_t)j.panels * j.panel;
+    j.copies = j.u + weights_size(&j, a->n_thread);
     for (int i = 0; a->moments && i < j.n_part; i++) {
         int lo, hi;
         groups_of_part(&j, i, &lo, &hi);
         a->count[i] = (float)(hi / j.groups * j.pixels + pixel_at(&j, hi % j.groups) -
                               lo / j.groups * j.pixels - pixel_at(&j, lo % j.groups));
     }
-    ISA_NAME(implicit_pack)(&j);
+    if (j.n_part > 1)
+        parallel_for(a->n_thread, blocks_of(j.panels, PACK_PANELS), pack_panels, &j);
     parallel_for(a->n_thread, j.n_part * j.k_parts, run_task, &j);
 }
