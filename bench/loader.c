@@ -3,6 +3,7 @@
  *
  *     loader FOLDER CACHE_FOLDER SIZE BATCH THREADS */
 #include "base/clock.h"
+#include "base/parallel.h"
 #include "data/cache.h"
 #include "data/loader.h"
 #include "data/picture.h"
@@ -28,7 +29,6 @@ static void normalise_plain(const struct normalise *n, const uint8_t *pixel, siz
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-/* What is written is not read here, so it goes past the caches. */
 __attribute__((target("avx2,fma"))) static void
 normalise_avx2(const struct normalise *n, const uint8_t *pixel, size_t count, float *out)
 {
@@ -42,31 +42,33 @@ normalise_avx2(const struct normalise *n, const uint8_t *pixel, size_t count, fl
         for (int k = 0; k < CHANNELS; k++) {
             __m128i byte = _mm_loadl_epi64((const void *)(pixel + i + 8 * k));
             __m256 v = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(byte));
-            _mm256_stream_ps(out + i + 8 * k, _mm256_fmadd_ps(v, scale[k], shift[k]));
+            _mm256_storeu_ps(out + i + 8 * k, _mm256_fmadd_ps(v, scale[k], shift[k]));
         }
     normalise_plain(n, pixel + i, count - i, out + i);
 }
 #endif
 
-/* The batch as ToTensor and Normalize leave it, channels last; meanwhile the loader's threads go on. */
-static void normalise(const struct normalise *n)
+static void normalise_picture(void *ctx, int picture, int thread)
 {
-    size_t count = CHANNELS * (size_t)n->b->n * (size_t)n->b->h * (size_t)n->b->w;
+    const struct normalise *n = ctx;
+    size_t count = CHANNELS * (size_t)n->b->h * (size_t)n->b->w, at = (size_t)picture * count;
+    (void)thread;
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        normalise_avx2(n, n->b->pixel, count, n->out);
+        normalise_avx2(n, n->b->pixel + at, count, n->out + at);
         return;
     }
 #endif
-    normalise_plain(n, n->b->pixel, count, n->out);
+    normalise_plain(n, n->b->pixel + at, count, n->out + at);
 }
 
-static bool epoch(struct loader *l, struct normalise *n, struct err *e)
+/* Batches as ToTensor and Normalize leave them, channels last; meanwhile the loader's threads go on. */
+static bool epoch(struct loader *l, struct normalise *n, int n_thread, struct err *e)
 {
     double start = clock_s();
     int64_t pictures = 0, before = loader_decoded(l);
     while (loader_next(l, &n->b, e) && n->b) {
-        normalise(n);
+        parallel_for(n_thread, n->b->n, normalise_picture, n);
         pictures += n->b->n;
     }
     if (e->kind)
@@ -114,9 +116,9 @@ static bool two_epochs(char **arg, struct err *e)
     cfg.index = index;
     ok = ok && (l = loader_new(d, &cfg, e));
     printf("[");
-    ok = ok && epoch(l, &n, e);
+    ok = ok && epoch(l, &n, cfg.n_thread, e);
     printf(", ");
-    ok = ok && epoch(l, &n, e);
+    ok = ok && epoch(l, &n, cfg.n_thread, e);
     printf("]\n");
     loader_free(l);
     cache_close(cfg.cache);
@@ -129,6 +131,7 @@ static bool two_epochs(char **arg, struct err *e)
 int main(int argc, char **argv)
 {
     struct err e = {0};
+    parallel_settle(argv);
     if (argc != 6)
         err_set(&e, ERR_USAGE, "loader FOLDER CACHE_FOLDER SIZE BATCH THREADS");
     else if (two_epochs(argv, &e))
