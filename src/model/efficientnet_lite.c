@@ -89,8 +89,7 @@ static void init(struct node *n)
 {
     if (n->op == &op_conv2d) {
         const struct conv2d_param *p = n->param;
-        double fan_out =
-            (double)p->kernel_h * p->kernel_w * p->out / (p->groups ? p->groups : 1);
+        double fan_out = (double)p->kernel_h * p->kernel_w * p->out / or_one(p->groups);
         init_normal(n, sqrt(2 / fan_out));
     } else if (n->op == &op_linear) {
         init_uniform(n, 1 / sqrt(n->out.dim[1]));

@@ -19,9 +19,5 @@ struct window {
 MUST_CHECK bool infer_window(const struct window *w, int *out, struct err *e);
 /* Appends a weight of the given extents (zeros end the list). */
 struct weight *infer_weight(struct node *n, const char *name, int d0, int d1, int d2, int d3);
-static inline int or_one(int x)
-{
-    return x ? x : 1;
-}
 
 #endif

@@ -27,6 +27,12 @@ struct conv2d_param {
     bool no_bias;
 };
 
+/* Such a 0 read as 1. */
+static inline int or_one(int value)
+{
+    return value ? value : 1;
+}
+
 /* "linear": torch.nn.Linear. Input (N, D), (N, T, D), or (N, D, H, W) as if its channels came last;
  * weight (K, D), bias (K). */
 struct linear_param {

@@ -3,11 +3,6 @@
 #include "base/parallel.h"
 #include "op/params.h"
 
-static int or_one(int x)
-{
-    return x ? x : 1;
-}
-
 bool is_depthwise(const struct group *g)
 {
     const struct conv2d_param *p = g->node[0]->param;

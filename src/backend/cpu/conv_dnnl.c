@@ -44,11 +44,6 @@ struct descs {
     dnnl_primitive_desc_t forward;
 };
 
-static int or_one(int x)
-{
-    return x ? x : 1;
-}
-
 /* linear as the convolution that it is on a picture. */
 static struct conv2d_param param_of(const struct group *g)
 {

@@ -31,11 +31,6 @@ static bool clamps(enum activation kind)
     return kind == ACTIVATION_relu || kind == ACTIVATION_relu6;
 }
 
-static int or_one(int value)
-{
-    return value ? value : 1;
-}
-
 static bool fits(const struct group *g)
 {
     const struct conv2d_param *p = param_of(g);

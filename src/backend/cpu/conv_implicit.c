@@ -5,11 +5,6 @@
 #include "backend/cpu/moments.h"
 #include "op/params.h"
 
-static int or_one(int value)
-{
-    return value ? value : 1;
-}
-
 static bool fits(const struct group *g)
 {
     const struct conv2d_param *p = g->node[0]->param;

@@ -28,11 +28,6 @@ static struct wino_shape shape_of(const struct group *g, enum pass pass, int n)
                                .half = g->compute == DTYPE_BF16};
 }
 
-static bool is(int value, int usual)
-{
-    return (value ? value : 1) == usual;
-}
-
 /* At least this many channels, and tiles that are not mostly padding: 36 products for a tile, against
  * 9 for an output. */
 enum { MIN_CHANNELS = 8 };
@@ -45,8 +40,8 @@ static bool fits(const struct group *g)
         (kind != ACTIVATION_identity && kind != ACTIVATION_relu && kind != ACTIVATION_silu))
         return false;
     if (p->kernel_h != 3 || p->kernel_w != 3 || p->pad_h != 1 || p->pad_w != 1 ||
-        !is(p->stride_h, 1) || !is(p->stride_w, 1) || !is(p->groups, 1) ||
-        !is(p->dilation_h, 1) || !is(p->dilation_w, 1))
+        or_one(p->stride_h) != 1 || or_one(p->stride_w) != 1 || or_one(p->groups) != 1 ||
+        or_one(p->dilation_h) != 1 || or_one(p->dilation_w) != 1)
         return false;
     int tiles = (x->dim[2] + 3) / 4 * ((x->dim[3] + 3) / 4);
     return x->dim[1] >= MIN_CHANNELS && p->out >= MIN_CHANNELS &&

@@ -17,18 +17,6 @@ static inline bool is_plain(const struct implicit_shape *s)
     return taps_of(s) == 1 && s->stride == 1 && s->pad_h == 0 && s->pad_w == 0;
 }
 
-/* Outputs lo .. hi - 1, of `out` along a side, have an input under a tap, of which there are `in`. */
-struct span {
-    int lo, hi;
-};
-
-static inline struct span under_tap(int tap, int pad, int stride, int in, int out)
-{
-    int lo = pad > tap ? blocks_of(pad - tap, stride) : 0;
-    int hi = in + pad > tap ? min_of(out, (in - 1 + pad - tap) / stride + 1) : 0;
-    return (struct span){lo, max_of(lo, hi)};
-}
-
 /* A convolution forward, or backward data. Sizes in floats; c and k are those of the pass: read and
  * written. */
 struct implicit_job {
@@ -41,9 +29,8 @@ struct implicit_job {
     int n_chunk, chunk, bunch; /* chunks of channels, their blocks; panels at a time */
     int out_lines;             /* that a block of channels fetches of a product's y */
     size_t x_plane, y_plane, panel;
-    float *u; /* packed weights: (panels, chunks, ..), or those at hand, for each thread */
-    float
-        *copies; /* of a block's pixels, for each thread: (groups, taps, chunk, GEMM_ROWS, V) */
+    float *u;      /* packed weights: (panels, chunks, ..), or those at hand, for each thread */
+    float *copies; /* for each thread, of a block: (groups, taps, chunk, GEMM_ROWS, V) */
 };
 
 /* Blocks of channels lo .. hi - 1, the first of them all or the last. */
@@ -61,7 +48,7 @@ static inline struct implicit_chunk implicit_chunk_of(const struct implicit_job 
 }
 
 int ISA_NAME(implicit_parts)(const struct implicit_shape *s);
-/* Panels panel .. end - 1 of a chunk, `step` floats apart. */
+/* Packs panels panel .. end - 1 of a chunk, `step` floats apart. */
 void ISA_NAME(implicit_pack)(const struct implicit_job *j, int panel, int end,
                              const struct implicit_chunk *c, float *u, size_t step);
 void ISA_NAME(implicit_conv)(const struct implicit_conv *a);

@@ -50,7 +50,7 @@ static void cut(struct implicit_job *j)
     int again = j->plain || j->spread || in_rows ? around : 4 * around; /* the price of it */
     int x_bytes = BLOCK_GROUPS * GEMM_ROWS * V * around * (int)sizeof(float);
     int u_bytes = j->taps * V * PANEL * (int)sizeof(float);
-    int threads = j->n_part == 1 ? 2 : 1; /* likely */
+    int threads = j->n_part == 1 ? 2 : 1; /* that share the panels, at least */
     j->chunk = j->c_blocks;
     j->bunch = min_of(MAX_PANELS, blocks_of(j->panels, threads));
     while (j->chunk * x_bytes > X_BYTES || j->chunk * j->bunch * u_bytes > U_BYTES) {
@@ -118,42 +118,60 @@ static const float *plane_of(const struct implicit_job *j, int picture,
     return j->a->x + ((size_t)picture * (size_t)j->c_blocks + (size_t)c->lo) * j->x_plane;
 }
 
-static struct piece copy_pixels(const struct implicit_job *j, struct group g,
-                                struct implicit_chunk c, int top, int left, float *to)
+/* What lies under a tap at a pixel: row y and column x, perhaps outside of the picture. */
+struct cell {
+    int y, x, left, end; /* columns of a row's first pixel, and past its last */
+};
+
+static FORCE_INLINE struct cell cell_of(const struct implicit_shape *s, int pixel, int tap)
 {
-    const struct implicit_shape *s = j->s;
-    const float *plane = plane_of(j, g.picture, &c);
+    int left = tap % s->kernel_w - s->pad_w, top = tap / s->kernel_w - s->pad_h;
+    return (struct cell){pixel / s->ow * s->stride + top, pixel % s->ow * s->stride + left,
+                         left, s->ow * s->stride + left};
+}
+
+static FORCE_INLINE bool is_inside(const struct implicit_shape *s, struct cell c)
+{
+    return c.y >= 0 && c.y < s->h && c.x >= 0 && c.x < s->w;
+}
+
+/* At the next pixel. */
+static FORCE_INLINE struct cell cell_next(const struct implicit_shape *s, struct cell c)
+{
+    if ((c.x += s->stride) >= c.end) {
+        c.x = c.left;
+        c.y += s->stride;
+    }
+    return c;
+}
+
+static struct piece copy_pixels(const struct implicit_job *j, struct group g,
+                                const struct implicit_chunk *c, struct cell cell, float *to)
+{
+    const float *plane = plane_of(j, g.picture, c);
     struct piece piece = {to, (size_t)g.n * V, false};
     int at[GEMM_ROWS];
-    int y = g.first / s->ow * s->stride + top, x = g.first % s->ow * s->stride + left;
-    for (int i = 0, end = s->ow * s->stride + left; i < g.n; i++) {
-        at[i] = y >= 0 && y < s->h && x >= 0 && x < s->w ? y * s->w + x : -1;
-        if ((x += s->stride) >= end) {
-            x = left;
-            y += s->stride;
-        }
-    }
-    for (int b = c.lo; b < c.hi; b++, plane += j->x_plane)
+    for (int i = 0; i < g.n; i++, cell = cell_next(j->s, cell))
+        at[i] = is_inside(j->s, cell) ? cell.y * j->s->w + cell.x : -1;
+    for (int b = c->lo; b < c->hi; b++, plane += j->x_plane)
         for (int i = 0; i < g.n; i++, to += V)
             vstore(to, at[i] < 0 ? vset(0) : vload(plane + (ptrdiff_t)at[i] * V));
     return piece;
 }
 
 static struct piece piece_of(const struct implicit_job *j, struct group g,
-                             struct implicit_chunk c, int tap, float *copy)
+                             const struct implicit_chunk *c, int tap, float *copy)
 {
     const struct implicit_shape *s = j->s;
-    const float *plane = plane_of(j, g.picture, &c);
+    const float *plane = plane_of(j, g.picture, c);
     if (j->plain || j->spread)
         return (struct piece){plane + (size_t)g.first * V, j->x_plane, false};
-    int top = tap / s->kernel_w - s->pad_h, left = tap % s->kernel_w - s->pad_w;
-    int y = g.first / s->ow * s->stride + top, column = g.first % s->ow;
-    int x = column * s->stride + left, x_last = x + (g.n - 1) * s->stride;
-    if (column + g.n <= s->ow && y >= 0 && y < s->h && x >= 0 && x_last < s->w &&
-        s->stride <= 2)
-        return (struct piece){plane + (ptrdiff_t)(y * s->w + x) * V, j->x_plane,
+    struct cell cell = cell_of(s, g.first, tap), last = cell;
+    last.x += (g.n - 1) * s->stride;
+    if (is_inside(s, cell) && is_inside(s, last) && last.x < cell.end && s->stride <= 2)
+        return (struct piece){plane + (ptrdiff_t)(cell.y * s->w + cell.x) * V, j->x_plane,
                               s->stride == 2};
-    return copy_pixels(j, g, c, top, left, copy);
+    return copy_pixels(j, g, c, cell, copy);
 }
 
 /* A group's sums. */
@@ -219,22 +237,15 @@ static FORCE_INLINE void multiply_spread(const struct implicit_job *j, int rows,
             acc[r][0] = acc[r][1] = vset(0);
         gemm_sums(rows, width, p->piece->x, V, p->piece->block, u, p->n_c, next, acc);
         next.at += p->next_tap;
-        int y = p->first / s->ow * s->stride + t / s->kernel_w - s->pad_h;
-        int left = t % s->kernel_w - s->pad_w, x = p->first % s->ow * s->stride + left;
-        int end = s->ow * s->stride + left;
+        struct cell cell = cell_of(s, p->first, t);
 #pragma GCC unroll 16
-        for (int r = 0; r < rows; r++) {
-            if (y >= 0 && y < s->h && x >= 0 && x < s->w) {
-                float *to = p->y + (ptrdiff_t)(y * s->w + x) * V;
+        for (int r = 0; r < rows; r++, cell = cell_next(s, cell))
+            if (is_inside(s, cell)) {
+                float *to = p->y + (ptrdiff_t)(cell.y * s->w + cell.x) * V;
                 add(to, acc[r][0]);
                 if (width == 2)
                     add(to + j->y_plane, acc[r][1]);
             }
-            if ((x += s->stride) >= end) {
-                x = left;
-                y += s->stride;
-            }
-        }
     }
 }
 
@@ -350,7 +361,7 @@ static void run_block(const struct implicit_job *j, const struct task *t,
     for (int i = 0; i < groups; i++) {
         group[i] = group_of(j, lo + i);
         for (int tap = 0; tap < taps; tap++, copy += j->chunk * GEMM_ROWS * V)
-            piece[i * taps + tap] = piece_of(j, group[i], *c, tap, copy);
+            piece[i * taps + tap] = piece_of(j, group[i], c, tap, copy);
     }
     struct sums p = {.n_c = c->n, .more = !c->first};
     const float *next = fresh(j, min_of(hi, j->s->n * j->groups - 1), c, &n_fresh);
@@ -384,9 +395,10 @@ static void run_chunks(const struct implicit_job *j, const struct task *t)
     int n = blocks_of(t->hi - t->lo, BLOCK_GROUPS);
     for (int i = 0; i < j->n_chunk; i++) {
         struct implicit_chunk c = implicit_chunk_of(j, i);
-        if (j->n_part == 1)
-            ISA_NAME(implicit_pack)
-        (j, t->panel, t->panel_end, &c, t->u, (size_t)(c.n * j->taps) * PANEL);
+        if (j->n_part == 1) {
+            size_t panel = (size_t)(c.n * j->taps) * PANEL;
+            ISA_NAME(implicit_pack)(j, t->panel, t->panel_end, &c, t->u, panel);
+        }
         for (int block = 0; block < n; block++) {
             int lo, hi;
             parallel_range(t->hi - t->lo, block, n, &lo, &hi);

@@ -78,6 +78,18 @@ static int count_blocks(const struct job *j)
 
 /* -- products -- */
 
+/* Outputs lo .. hi - 1, of `out` along a side, have an input under a tap, of which there are `in`. */
+struct span {
+    int lo, hi;
+};
+
+static inline struct span under_tap(int tap, int pad, int stride, int in, int out)
+{
+    int lo = pad > tap ? blocks_of(pad - tap, stride) : 0;
+    int hi = in + pad > tap ? min_of(out, (in - 1 + pad - tap) / stride + 1) : 0;
+    return (struct span){lo, max_of(lo, hi)};
+}
+
 /* Pixels of x and of dy under a tap: in some pictures some rows of n. */
 struct walk {
     const float *v, *z;
@@ -107,7 +119,7 @@ static struct walk walk_of(const struct job *j, const struct part *p, struct blo
     w.v_picture = (size_t)j->c_blocks * j->x_plane;
     w.z_picture = (size_t)j->k_blocks * j->y_plane;
     if (w.rows == 0 || w.n == 0)
-        return (struct walk){.pictures = 0};
+        return (struct walk){.v = j->a->x, .z = j->a->dy}; /* nothing to sum */
     w.v = j->a->x + (size_t)b.picture * w.v_picture + (size_t)p->c * j->x_plane +
           (ptrdiff_t)((rows.lo * s->stride + top) * s->w + columns.lo * s->stride + left) * V;
     w.z = j->a->dy + (size_t)b.picture * w.z_picture + (size_t)p->k * j->y_plane +

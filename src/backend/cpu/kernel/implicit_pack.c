@@ -30,34 +30,38 @@ static void pack_half(const struct implicit_job *j, const float *w, int n_k,
                     (ptrdiff_t)c->n * PANEL);
 }
 
-/* Backward, where a row of weights is of one c: outputs k .. end - 1 of all panels. */
-static void pack_row(const struct implicit_job *j, const float *w, int k, int end, float *u,
+/* Where output i of some panels goes. */
+static float *output_at(float *u, size_t step, int i)
+{
+    return u + (size_t)(i / PANEL) * step + (size_t)(i % PANEL);
+}
+
+/* Backward, where a row of weights is of one c: outputs first .. end - 1. */
+static void pack_row(const struct implicit_job *j, const float *w, int first, int end, float *u,
                      size_t step, ptrdiff_t tap)
 {
-    for (bool odd = false; k < end; k += V, odd = !odd, u += odd ? V : (ptrdiff_t)step - V) {
+    for (int k = first; k < end; k += V) {
         int n = max_of(0, min_of(V, j->k - k));
         const float *from = n ? w + (ptrdiff_t)k * j->taps : w;
+        float *to = output_at(u, step, k - first);
         if (j->taps == 1)
-            vstore(u, n ? vload_some(from, n) : vset(0));
+            vstore(to, n ? vload_some(from, n) : vset(0));
         for (int t = 0; j->taps > 1 && t < j->taps; t += V)
-            columns_of(from + t, (size_t)j->taps, n, min_of(V, j->taps - t), u + t * tap, tap);
+            columns_of(from + t, (size_t)j->taps, n, min_of(V, j->taps - t), to + t * tap, tap);
     }
 }
 
 void ISA_NAME(implicit_pack)(const struct implicit_job *j, int panel, int end,
                              const struct implicit_chunk *c, float *u, size_t step)
 {
-    size_t taps = (size_t)j->taps, c_first = (size_t)(c->lo * V);
-    if (j->a->back) {
-        for (int i = 0; i < c->n; i++)
-            pack_row(j, j->a->w + (c_first + (size_t)i) * (size_t)j->k * taps, panel * PANEL,
-                     end * PANEL, u + i * PANEL, step, (ptrdiff_t)c->n * PANEL);
-        return;
-    }
-    for (int k = panel * PANEL; k < end * PANEL; k += V) {
+    size_t taps = (size_t)j->taps, row = (size_t)j->k * taps;
+    int first = panel * PANEL, last = end * PANEL;
+    for (int i = 0; i < c->n && j->a->back; i++)
+        pack_row(j, j->a->w + (size_t)(c->lo * V + i) * row, first, last, u + i * PANEL, step,
+                 (ptrdiff_t)c->n * PANEL);
+    for (int k = first; k < last && !j->a->back; k += V) {
         int n = max_of(0, min_of(V, j->k - k));
-        size_t row = n ? (size_t)k * (size_t)j->c * taps : 0;
-        pack_half(j, j->a->w + row, n, c,
-                  u + (size_t)(k / PANEL - panel) * step + (size_t)(k % PANEL));
+        size_t at = n ? (size_t)k * (size_t)j->c * taps : 0;
+        pack_half(j, j->a->w + at, n, c, output_at(u, step, k - first));
     }
 }
