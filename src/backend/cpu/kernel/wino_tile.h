@@ -213,44 +213,4 @@ static FORCE_INLINE void tile_output(bool half, const struct tiling *g, struct t
     }
 }
 
-/* 4 x 4 vectors to 36 points, as points_of_input; returns their sum. */
-static FORCE_INLINE vec points_of_gradient(bool half, const void *from, ptrdiff_t at,
-                                           ptrdiff_t stride, float *z, size_t step)
-{
-    vec col[PATCH][TILE], sum = vset(0);
-#pragma GCC unroll 4
-    for (int j = 0; j < TILE; j++) {
-        vec d[TILE], out[PATCH];
-#pragma GCC unroll 4
-        for (int i = 0; i < TILE; i++)
-            d[i] = act_load(half, from, at + i * stride + j);
-        sum += (d[0] + d[1]) + (d[2] + d[3]);
-        wino_gradient(d, out);
-#pragma GCC unroll 6
-        for (int i = 0; i < PATCH; i++)
-            col[i][j] = out[i];
-    }
-#pragma GCC unroll 6
-    for (int i = 0; i < PATCH; i++) {
-        vec out[PATCH];
-        wino_gradient(col[i], out);
-#pragma GCC unroll 6
-        for (int j = 0; j < PATCH; j++)
-            vstore(z + (size_t)(i * PATCH + j) * step, out[j]);
-    }
-    return sum;
-}
-
-/* The output gradients of a tile to its points; returns their sum. */
-static FORCE_INLINE vec tile_gradient(bool half, const struct tiling *g, struct tile t,
-                                      const void *plane, float *z, size_t step)
-{
-    _Alignas(64) float patch[TILE * TILE * V];
-    if (t.y + TILE > g->h || t.x + TILE > g->w) {
-        tile_copy(half, g, plane, t.y, t.x, TILE, patch);
-        return points_of_gradient(false, patch, 0, TILE, z, step);
-    }
-    return points_of_gradient(half, plane, (ptrdiff_t)t.y * g->w + t.x, g->w, z, step);
-}
-
 #endif

@@ -1,17 +1,18 @@
 /* Winograd backward weights. In: blocked x and dy; out: canonical dw (K, C, 3, 3) and db (K).
  * For a block of input and of output channels and the pictures of one shard, blocks of tiles are
- * transformed into V and Z (36 points), 36 matrix products over the tiles add to dU, and dU goes back
- * to 3 x 3 taps at the shard's end. Each task owns its sums; a fixed tree adds the shards. */
+ * transformed into V and Z, a third of the 36 points at a time, matrix products over the tiles add to
+ * dU, and dU goes back to 3 x 3 taps at the shard's end. Each task owns its sums; a fixed tree adds the
+ * shards. Nothing is fetched ahead: V and Z need all of L2. */
 #include "backend/cpu/kernel/gemm.h"
 #include "backend/cpu/kernel/shards.h"
 #include "backend/cpu/kernel/transpose.h"
-#include "backend/cpu/kernel/wino_tile.h"
+#include "backend/cpu/kernel/wino_pair.h"
 #include "backend/cpu/kernel/winograd.h"
 #include "base/parallel.h"
 
 enum {
     TAPS = 9,
-    BLOCK_TILES = 48,
+    BLOCK_TILES = 56,
     BLOCK_C = 128, /* channels of a task: multiples of 2V */
     BLOCK_K = 128,
 };
@@ -39,16 +40,19 @@ static struct job job_of(const struct wino_shape *s)
     j.v_step = c * BLOCK_TILES + LINE;
     j.z_step = k * BLOCK_TILES + LINE;
     j.du_step = c * k + LINE;
-    j.per_thread = POINTS * (j.v_step + j.z_step + j.du_step);
+    j.per_thread = PAIR_POINTS * (j.v_step + j.z_step) + POINTS * j.du_step;
     j.partial = (size_t)j.k_blocks * (size_t)s->c * TAPS * V;
     return j;
 }
 
+struct range {
+    int first, count;
+};
+
 /* The channels and tiles that one task sums over. */
 struct part {
     int shard, c_first, c_count, k_first, k_count; /* in vectors */
-    int tile, tile_end;
-    bool more; /* than the first block: du holds sums */
+    struct range tiles;
     float *v, *z, *du;
 };
 
@@ -59,75 +63,86 @@ static struct part part_of(const struct job *j, int task, int thread)
     int c_part = task % j->c_parts, k_part = task / j->c_parts % j->k_parts;
     struct part p = {.shard = task / j->c_parts / j->k_parts};
     parallel_range(a->shape.n, p.shard, a->n_shard, &first, &end);
-    p.tile = first * tiles;
-    p.tile_end = end * tiles;
+    p.tiles = (struct range){first * tiles, (end - first) * tiles};
     p.c_first = c_part * (BLOCK_C / V);
     p.c_count = min_of(BLOCK_C / V, j->c_blocks - p.c_first);
     p.k_first = k_part * (BLOCK_K / V);
     p.k_count = min_of(BLOCK_K / V, j->k_blocks - p.k_first);
     p.v = (float *)a->scratch + (size_t)thread * j->per_thread;
-    p.z = p.v + POINTS * j->v_step;
-    p.du = p.z + POINTS * j->z_step;
+    p.z = p.v + PAIR_POINTS * j->v_step;
+    p.du = p.z + PAIR_POINTS * j->z_step;
     return p;
 }
 
-static FORCE_INLINE void transform_block(bool half, const struct job *j, const struct part *p,
-                                         int n_tile, float *sums)
+/* V and Z of a pair's points; adds dy to the sums, unless they are NULL. */
+static FORCE_INLINE void transform(bool half, enum pair pair, const struct job *j,
+                                   const struct part *p, struct range r, float *sums)
 {
     const struct wino_grad *a = j->a;
-    size_t plane = (size_t)j->tiling.h * (size_t)j->tiling.w * V * (half ? 2 : 4);
+    const struct tiling *g = &j->tiling;
+    size_t plane = (size_t)g->h * (size_t)g->w * V * (half ? 2 : 4);
     for (int c = 0; c < p->c_count; c++) {
-        struct tile t = tile_at(&j->tiling, p->tile);
-        float *to = p->v + (size_t)c * (size_t)n_tile * V;
-        for (int i = 0; i < n_tile; i++, t = tile_next(&j->tiling, t), to += V) {
+        struct tile t = tile_at(g, r.first);
+        float *to = p->v + (size_t)(c * r.count) * V;
+        for (int i = 0; i < r.count; i++, t = tile_next(g, t), to += V) {
             size_t at = (size_t)t.picture * (size_t)j->c_blocks + (size_t)(p->c_first + c);
-            tile_input(half, &j->tiling, t, (const char *)a->x + at * plane, to, j->v_step);
+            pair_of_input(half, pair, g, t, (const char *)a->x + at * plane, to, j->v_step);
         }
     }
     for (int k = 0; k < p->k_count; k++) {
-        struct tile t = tile_at(&j->tiling, p->tile);
-        float *to = p->z + (size_t)k * (size_t)n_tile * V;
-        vec sum = vset(0);
-        for (int i = 0; i < n_tile; i++, t = tile_next(&j->tiling, t), to += V) {
+        struct tile t = tile_at(g, r.first);
+        float *to = p->z + (size_t)(k * r.count) * V;
+        for (int i = 0; i < r.count; i++, t = tile_next(g, t), to += V) {
             size_t at = (size_t)t.picture * (size_t)j->k_blocks + (size_t)(p->k_first + k);
-            sum += tile_gradient(half, &j->tiling, t, (const char *)a->dy + at * plane, to,
-                                 j->z_step);
+            const char *dy = (const char *)a->dy + at * plane;
+            pair_of_gradient(half, pair, g, t, dy, to, j->z_step);
+            if (pair == PAIR_ENDS && sums)
+                vstore(sums + k * V, vload(sums + k * V) + tile_sum(half, g, t, dy));
         }
-        vstore(sums + k * V, vload(sums + k * V) + sum);
     }
 }
 
-static void transform_full(const struct job *j, const struct part *p, int n_tile, float *sums)
+static FORCE_INLINE void transform_pair(bool half, enum pair pair, const struct job *j,
+                                        const struct part *p, struct range r, float *sums)
 {
-    transform_block(false, j, p, n_tile, sums);
+    if (pair == PAIR_ENDS)
+        transform(half, PAIR_ENDS, j, p, r, sums);
+    else if (pair == PAIR_A)
+        transform(half, PAIR_A, j, p, r, sums);
+    else
+        transform(half, PAIR_B, j, p, r, sums);
 }
 
-static void transform_half(const struct job *j, const struct part *p, int n_tile, float *sums)
+static void transform_full(enum pair pair, const struct job *j, const struct part *p,
+                           struct range r, float *sums)
 {
-    transform_block(true, j, p, n_tile, sums);
+    transform_pair(false, pair, j, p, r, sums);
 }
 
-/* dU of each point is (k_count / 2, channels of the part, 2V). Meanwhile the next block's x and dy
- * come nearer. */
-static void multiply(const struct job *j, const struct part *p, int n_tile, struct fetch f[2])
+static void transform_half(enum pair pair, const struct job *j, const struct part *p,
+                           struct range r, float *sums)
+{
+    transform_pair(true, pair, j, p, r, sums);
+}
+
+/* dU of each point is (k_count / 2, channels of the part, 2V); with `more` it holds sums already. */
+static void multiply(const struct job *j, const struct part *p, enum pair pair, int n_tile,
+                     bool more)
 {
     size_t block = (size_t)n_tile * V, channels = (size_t)p->c_count * V;
-    int calls = POINTS * blocks_of(p->k_count, 2) * p->c_count * (V / GRAD_ROWS);
-    int pace[2] = {fetch_pace(&f[0], calls), fetch_pace(&f[1], calls)};
-    for (size_t i = 0; i < POINTS; i++)
-        for (int k = 0; k < p->k_count; k += 2)
+    for (int i = 0; i < PAIR_POINTS; i++) {
+        float *du = p->du + pair_point(pair, i) * j->du_step;
+        for (int k = 0; k < p->k_count; k += 2, du += channels * PANEL)
             for (int c = 0; c < p->c_count * V; c += GRAD_ROWS) {
-                const float *v = p->v + i * j->v_step + (size_t)(c / V) * block + c % V;
-                const float *z = p->z + i * j->z_step + (size_t)k * block;
-                for (int s = 0; s < 2; s++)
-                    fetch_rows(&f[s], pace[s]);
-                float *du =
-                    p->du + i * j->du_step + ((size_t)(k / 2) * channels + (size_t)c) * PANEL;
+                const float *v = p->v + (size_t)i * j->v_step + (size_t)(c / V) * block + c % V;
+                const float *z = p->z + (size_t)i * j->z_step + (size_t)k * block;
+                float *to = du + (size_t)c * PANEL;
                 if (k + 1 < p->k_count)
-                    grad_rows(2, v, z, block, n_tile, p->more, du, (struct runs){.lines = {0}});
+                    grad_rows(2, v, z, block, n_tile, more, to, (struct runs){.lines = {0}});
                 else
-                    grad_rows(1, v, z, block, n_tile, p->more, du, (struct runs){.lines = {0}});
+                    grad_rows(1, v, z, block, n_tile, more, to, (struct runs){.lines = {0}});
             }
+    }
 }
 
 static void taps_of(const float *du, size_t step, float *taps)
@@ -169,24 +184,13 @@ static void finish_part(const struct job *j, const struct part *p)
         }
 }
 
-/* The x and dy under block i of the part's n_block; nothing past the last. */
-static void next_block(const struct job *j, const struct part *p, int begin, int total, int i,
-                       int n_block, struct fetch f[2])
+static void sum_block(const struct job *j, const struct part *p, struct range r, bool more,
+                      float *sums)
 {
-    int lo = 0, hi = 0;
-    if (i < n_block)
-        parallel_range(total, i, n_block, &lo, &hi);
-    f[0] = f[1] = (struct fetch){.tiling = &j->tiling, .first = begin + lo, .n_tile = hi - lo};
-    f[0].element = f[1].element = j->a->shape.half ? 2 : 4;
-    f[0].data = j->a->x;
-    f[0].below = 1;
-    f[0].blocks = j->c_blocks;
-    f[0].block = p->c_first;
-    f[0].block_end = hi > lo ? p->c_first + p->c_count : 0;
-    f[1].data = j->a->dy;
-    f[1].blocks = j->k_blocks;
-    f[1].block = p->k_first;
-    f[1].block_end = hi > lo ? p->k_first + p->k_count : 0;
+    for (enum pair pair = 0; pair < PAIRS; pair++) {
+        (j->a->shape.half ? transform_half : transform_full)(pair, j, p, r, sums);
+        multiply(j, p, pair, r.count, more);
+    }
 }
 
 static void sum_part(void *ctx, int task, int thread)
@@ -194,21 +198,18 @@ static void sum_part(void *ctx, int task, int thread)
     const struct job *j = ctx;
     struct part p = part_of(j, task, thread);
     _Alignas(64) float sums[BLOCK_K] = {0};
-    int total = p.tile_end - p.tile, n_block = blocks_of(total, BLOCK_TILES), begin = p.tile;
+    int n_block = blocks_of(p.tiles.count, BLOCK_TILES);
+    bool sums_dy = j->a->db && p.c_first == 0;
     for (int i = 0; i < n_block; i++) {
         int lo, hi;
-        parallel_range(total, i, n_block, &lo, &hi);
-        p.tile = begin + lo;
-        (j->a->shape.half ? transform_half : transform_full)(j, &p, hi - lo, sums);
-        struct fetch f[2];
-        next_block(j, &p, begin, total, i + 1, n_block, f);
-        multiply(j, &p, hi - lo, f);
-        p.more = true;
+        parallel_range(p.tiles.count, i, n_block, &lo, &hi);
+        sum_block(j, &p, (struct range){p.tiles.first + lo, hi - lo}, i > 0,
+                  sums_dy ? sums : NULL);
     }
-    if (total == 0) /* a shard of fewer pictures than shards */
+    if (n_block == 0) /* a shard of fewer pictures than shards */
         memset(p.du, 0, POINTS * j->du_step * sizeof(float));
     finish_part(j, &p);
-    if (p.c_first == 0)
+    if (sums_dy)
         memcpy(j->db + ((size_t)p.shard * (size_t)j->k_blocks + (size_t)p.k_first) * V, sums,
                (size_t)p.k_count * V * sizeof(float));
 }
