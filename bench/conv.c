@@ -1,7 +1,7 @@
 /* Own convolution kernels against oneDNN's best (direct or Winograd, blocked layouts), in GFLOP/s
- * of a direct convolution: bench/conv [own] [bf16] [cpu] [batch=16] [threads=2] [name ...]. Each
- * number is the median of the repeats; `own` leaves oneDNN out; `cpu` takes the process's own time,
- * for one thread on a machine that is not idle. */
+ * of a direct convolution: bench/conv [own] [bf16] [cpu] [batch=16] [threads=2] [name ...]. The sides
+ * run in turn, and each number is the median of the rounds, the ratio's too; `own` leaves oneDNN out;
+ * `cpu` takes the process's own time, for one thread on a machine that is not idle. */
 #include "backend/cpu/first.h"
 #include "backend/cpu/winograd.h"
 #include "base/mem.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { REPEATS = 7, PASSES = 3 };
+enum { ROUNDS = 9, SHORT = 5, PASSES = 3, SIDES = 3 /* own, oneDNN direct and Winograd */ };
 static const char *const pass_names[PASSES] = {"forward", "data", "weights"};
 
 struct layer {
@@ -47,21 +47,53 @@ static int compare(const void *a, const void *b)
     return (d > 0) - (d < 0);
 }
 
-static double median_s(void (*run)(void *ctx), void *ctx)
+static double median(double *s, int n)
 {
-    double s[REPEATS], first = now();
-    run(ctx);
-    first = now() - first;
-    int inner = first < 0.01 ? (int)(0.01 / (first + 1e-6)) + 1 : 1;
-    int repeats = first > 0.5 ? 3 : REPEATS;
-    for (int i = 0; i < repeats; i++) {
-        s[i] = now();
-        for (int j = 0; j < inner; j++)
-            run(ctx);
-        s[i] = (now() - s[i]) / inner;
+    qsort(s, (size_t)n, sizeof(s[0]), compare);
+    return s[n / 2];
+}
+
+/* One pass of one layer, as one side does it. */
+struct side {
+    void (*run)(void *ctx);
+    void *ctx;
+    int inner;              /* runs a round */
+    double seconds[ROUNDS]; /* of one */
+};
+
+static double time_of(const struct side *s, int n)
+{
+    double start = now();
+    for (int i = 0; i < n; i++)
+        s->run(s->ctx);
+    return (now() - start) / n;
+}
+
+/* All sides in turn, as the machine's speed drifts; a side of a third of the first one's speed is left at
+ * that. Returns the rounds. */
+static int time_sides(struct side *side, int n)
+{
+    double all = 0, first[SIDES];
+    for (int i = 0; i < n; i++) {
+        side[i].run(side[i].ctx);
+        all += first[i] = time_of(&side[i], 1);
+        side[i].inner = (int)(0.01 / first[i]) + 1;
     }
-    qsort(s, (size_t)repeats, sizeof(s[0]), compare);
-    return s[repeats / 2];
+    int rounds = all > 2 ? SHORT : ROUNDS;
+    for (int round = 0; round < rounds; round++)
+        for (int i = 0; i < n; i++)
+            side[i].seconds[round] =
+                first[i] > 3 * first[0] ? first[i] : time_of(&side[i], side[i].inner);
+    return rounds;
+}
+
+/* How often `own` runs while `peer` runs once, pair by pair. */
+static double ratio_of(const struct side *own, const struct side *peer, int rounds)
+{
+    double ratio[ROUNDS];
+    for (int i = 0; i < rounds; i++)
+        ratio[i] = peer->seconds[i] / own->seconds[i];
+    return median(ratio, rounds);
 }
 
 /* -- own -- */
@@ -79,8 +111,9 @@ static void own_run(void *ctx)
     struct own *o = ctx;
     struct wino_shape s = o->shape;
     if (o->pass == 2) {
+        int n_shard = wino_shards(o->ops, &s, o->n_thread, o->n_thread);
         o->ops->grad(&(struct wino_grad){s, o->x, o->y, o->w, o->bias, o->scratch, o->n_thread,
-                                         o->n_thread});
+                                         n_shard});
         return;
     }
     bool back = o->pass == 1;
@@ -97,15 +130,15 @@ static void own_run(void *ctx)
                                      .n_thread = o->n_thread});
 }
 
-/* All tensors of one layer lie in one mapping, on huge pages, as in a plan: both sides'. */
+/* All tensors of one layer lie in one mapping, on huge pages, as in a plan: all sides'. */
 static struct {
     char *at;
     size_t used, size;
-} pool = {.size = (size_t)4 << 30};
+} pool = {.size = (size_t)12 << 30};
 
 static void *take(size_t bytes)
 {
-    struct err e = {.msg = "layers of such a batch do not fit in 4 GiB"};
+    struct err e = {.msg = "layers of such a batch do not fit in 12 GiB"};
     if (!pool.at)
         pool.at = mem_map(pool.size, &e);
     void *block = pool.at + pool.used;
@@ -129,27 +162,24 @@ static void *fill(size_t bytes, bool half)
     return block;
 }
 
-static void own_layer(const struct isa *isa, const struct wino_shape *s, int n_thread,
-                      double seconds[PASSES])
+static void own_layer(struct own *o, const struct isa *isa, const struct wino_shape *s,
+                      int n_thread)
 {
     size_t V = (size_t)isa->lanes, plane = (size_t)(s->n * s->h * s->w);
     size_t element = s->half ? 2 : 4;
-    struct own o = {.ops = wino_ops(isa), .shape = *s, .n_thread = n_thread};
+    *o = (struct own){.ops = wino_ops(isa), .shape = *s, .n_thread = n_thread};
     struct wino_shape back = *s;
     back.c = s->k, back.k = s->c;
-    size_t bytes = o.ops->scratch_grad(s, n_thread, n_thread);
-    size_t more[] = {o.ops->scratch_conv(s, n_thread, true),
-                     o.ops->scratch_conv(&back, n_thread, true)};
+    size_t bytes = o->ops->scratch_grad(s, n_thread, n_thread);
+    size_t more[] = {o->ops->scratch_conv(s, n_thread, true),
+                     o->ops->scratch_conv(&back, n_thread, true)};
     for (int i = 0; i < 2; i++)
         bytes = more[i] > bytes ? more[i] : bytes;
-    o.x = fill(plane * (((size_t)s->c + V - 1) / V * V) * element, s->half);
-    o.y = fill(plane * (((size_t)s->k + V - 1) / V * V) * element, s->half);
-    o.w = fill((size_t)(s->k * s->c * 9) * 4, false);
-    o.bias = fill((size_t)s->k * 4, false);
-    o.scratch = fill(bytes, false);
-    for (o.pass = 0; o.pass < PASSES; o.pass++)
-        seconds[o.pass] = median_s(own_run, &o);
-    pool.used = 0;
+    o->x = fill(plane * (((size_t)s->c + V - 1) / V * V) * element, s->half);
+    o->y = fill(plane * (((size_t)s->k + V - 1) / V * V) * element, s->half);
+    o->w = fill((size_t)(s->k * s->c * 9) * 4, false);
+    o->bias = fill((size_t)s->k * 4, false);
+    o->scratch = fill(bytes, false);
 }
 
 /* -- own, first layer: 8-bit pixels in, no gradient of them -- */
@@ -166,8 +196,8 @@ static void own_first_run(void *ctx)
     (o->pass == 0 ? o->ops->forward : o->ops->grad)(&o->conv);
 }
 
-static void own_first_layer(const struct isa *isa, const struct wino_shape *s, int n_thread,
-                            double seconds[PASSES])
+static void own_first_layer(struct own_first *o, const struct isa *isa,
+                            const struct wino_shape *s, int n_thread)
 {
     size_t V = (size_t)isa->lanes, cells = (size_t)(s->n * s->h * s->w);
     void *pixel = fill(cells * (size_t)s->c, false);
@@ -175,7 +205,7 @@ static void own_first_layer(const struct isa *isa, const struct wino_shape *s, i
     void *y = fill(y_bytes, s->half);
     float *weight = fill((size_t)(s->k * s->c * 9) * 4, false);
     float *bias = fill((size_t)s->k * 4, false);
-    struct own_first o = {first_ops(isa),
+    *o = (struct own_first){first_ops(isa),
                           {.n = s->n,
                            .c = s->c,
                            .k = s->k,
@@ -202,10 +232,7 @@ static void own_first_layer(const struct isa *isa, const struct wino_shape *s, i
                            .n_thread = n_thread,
                            .n_shard = n_thread},
                           0};
-    o.conv.scratch = fill(o.ops->scratch_bytes(&o.conv), false);
-    for (o.pass = 0; o.pass < PASSES; o.pass += 2)
-        seconds[o.pass] = median_s(own_first_run, &o);
-    pool.used = 0;
+    o->conv.scratch = fill(o->ops->scratch_bytes(&o->conv), false);
 }
 
 /* -- oneDNN -- */
@@ -221,6 +248,7 @@ static void ok(dnnl_status_t s, const char *what)
 struct peer {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
+    dnnl_primitive_desc_t pd;
     dnnl_primitive_t primitive;
     dnnl_exec_arg_t arg[4];
     int n_arg;
@@ -255,9 +283,9 @@ static dnnl_status_t describe(const struct wino_shape *s, int pass, dnnl_alg_kin
                                                        one, one);
 }
 
-static void bind(struct peer *p, dnnl_primitive_desc_t pd, dnnl_query_t query, int arg)
+static void bind(struct peer *p, dnnl_query_t query, int arg)
 {
-    const dnnl_memory_desc_t *md = dnnl_primitive_desc_query_md(pd, query, 0);
+    const dnnl_memory_desc_t *md = dnnl_primitive_desc_query_md(p->pd, query, 0);
     if (!md || md->ndims == 0)
         return;
     p->arg[p->n_arg].arg = arg;
@@ -265,21 +293,20 @@ static void bind(struct peer *p, dnnl_primitive_desc_t pd, dnnl_query_t query, i
     ok(dnnl_memory_create(&p->arg[p->n_arg++].memory, md, p->engine, data), "memory");
 }
 
-/* Seconds, or 0 when oneDNN has no such implementation. */
-static double peer_layer(struct peer *p, const struct wino_shape *s, int pass,
-                         dnnl_alg_kind_t algorithm)
+/* False: oneDNN has no such implementation. */
+static bool peer_layer(struct peer *p, const struct wino_shape *s, int pass,
+                       dnnl_alg_kind_t algorithm)
 {
     dnnl_convolution_desc_t d;
-    dnnl_primitive_desc_t pd;
     if (describe(s, pass, algorithm, &d) != dnnl_success ||
-        dnnl_primitive_desc_create(&pd, &d, NULL, p->engine, NULL) != dnnl_success)
-        return 0;
+        dnnl_primitive_desc_create(&p->pd, &d, NULL, p->engine, NULL) != dnnl_success)
+        return false;
     p->n_arg = 0;
-    bind(p, pd, pass == 1 ? dnnl_query_diff_src_md : dnnl_query_src_md,
+    bind(p, pass == 1 ? dnnl_query_diff_src_md : dnnl_query_src_md,
          pass == 1 ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC);
-    bind(p, pd, pass == 2 ? dnnl_query_diff_weights_md : dnnl_query_weights_md,
+    bind(p, pass == 2 ? dnnl_query_diff_weights_md : dnnl_query_weights_md,
          pass == 2 ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS);
-    bind(p, pd, pass == 0 ? dnnl_query_dst_md : dnnl_query_diff_dst_md,
+    bind(p, pass == 0 ? dnnl_query_dst_md : dnnl_query_diff_dst_md,
          pass == 0 ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST);
     if (pass != 1) {
         dnnl_memory_desc_t bd;
@@ -290,36 +317,70 @@ static double peer_layer(struct peer *p, const struct wino_shape *s, int pass,
                               fill((size_t)s->k * 4, false)),
            "bias");
     }
-    ok(dnnl_primitive_create(&p->primitive, pd), "primitive");
-    double seconds = median_s(peer_run, p);
+    ok(dnnl_primitive_create(&p->primitive, p->pd), "primitive");
+    return true;
+}
+
+static void peer_drop(struct peer *p)
+{
     dnnl_primitive_destroy(p->primitive);
     for (int i = 0; i < p->n_arg; i++)
         dnnl_memory_destroy(p->arg[i].memory);
-    dnnl_primitive_desc_destroy(pd);
-    pool.used = 0;
-    return seconds;
+    dnnl_primitive_desc_destroy(p->pd);
+}
+
+/* -- all -- */
+
+/* Own GFLOP/s and, beside oneDNN, its own and the ratio. */
+static void one_pass(struct side own, const struct wino_shape *s, int pass, const struct peer *peer)
+{
+    static const dnnl_alg_kind_t algorithms[] = {dnnl_convolution_direct,
+                                                 dnnl_convolution_winograd};
+    struct peer peers[2];
+    struct side side[SIDES] = {own};
+    int n = 1;
+    for (int i = 0; peer && i < (s->half ? 1 : 2); i++) {
+        peers[n - 1] = *peer;
+        if (peer_layer(&peers[n - 1], s, pass, algorithms[i])) {
+            side[n] = (struct side){.run = peer_run, .ctx = &peers[n - 1]};
+            n++;
+        }
+    }
+    int rounds = time_sides(side, n);
+    double work = 18e-9 * s->n * (double)s->h * s->w * s->c * s->k, least = 0;
+    for (int i = 1; i < n; i++) {
+        double ratio = ratio_of(&side[0], &side[i], rounds);
+        least = i == 1 || ratio < least ? ratio : least;
+        peer_drop(&peers[i - 1]);
+    }
+    printf(" %s %5.0f", pass_names[pass], work / median(side[0].seconds, rounds));
+    if (peer)
+        printf(" (%4.0f %4.0f %4.2fx)", n > 1 ? work / median(side[1].seconds, rounds) : 0,
+               n > 2 ? work / median(side[2].seconds, rounds) : 0, least);
 }
 
 static void one_layer(const struct layer *l, const struct isa *isa, bool half, int batch,
-                      int n_thread, struct peer *peer)
+                      int n_thread, const struct peer *peer)
 {
     struct wino_shape s = {batch, l->c, l->k, l->size, l->size, half};
-    double work = 18e-9 * s.n * (double)s.h * s.w * s.c * s.k, own[PASSES];
     bool first = s.c <= FIRST_MAX_C;
-    (first ? own_first_layer : own_layer)(isa, &s, n_thread, own);
+    struct own own;
+    struct own_first own_first;
+    if (first)
+        own_first_layer(&own_first, isa, &s, n_thread);
+    else
+        own_layer(&own, isa, &s, n_thread);
     printf("%-5s %3d to %3d, %3d ", l->name, l->c, l->k, l->size);
-    for (int pass = 0; pass < PASSES; pass += first ? 2 : 1) {
-        printf(" %s %5.0f", pass_names[pass], work / own[pass]);
-        if (!peer)
-            continue;
-        double direct = peer_layer(peer, &s, pass, dnnl_convolution_direct);
-        double winograd = half ? 0 : peer_layer(peer, &s, pass, dnnl_convolution_winograd);
-        double best = winograd > 0 && winograd < direct ? winograd : direct;
-        printf(" (%4.0f %4.0f %4.2fx)", work / direct, winograd > 0 ? work / winograd : 0,
-               best / own[pass]);
+    size_t used = pool.used;
+    for (int pass = 0; pass < PASSES; pass += first ? 2 : 1, pool.used = used) {
+        own.pass = own_first.pass = pass;
+        one_pass(first ? (struct side){.run = own_first_run, .ctx = &own_first}
+                       : (struct side){.run = own_run, .ctx = &own},
+                 &s, pass, peer);
     }
     printf("\n");
     fflush(stdout);
+    pool.used = 0;
 }
 
 int main(int argc, char **argv)

@@ -64,12 +64,12 @@ static bool takes_moments(const struct group *g)
     return moments_wanted(g) && !g->exact;
 }
 
-/* Parts of the batch: where there are tasks enough without them, and no one asked for them, one. */
+/* As many parts of the batch as were asked for, or as are good. */
 static int shards_of(const struct group *g)
 {
     const struct winograd *p = g->state;
     struct wino_shape s = shape_of(g, PASS_FORWARD, g->max_n);
-    return g->exact || p->ops->grad_tasks(&s) < 2 * g->n_thread ? g->n_shard : 1;
+    return g->exact ? g->n_shard : wino_shards(p->ops, &s, g->n_thread, g->n_shard);
 }
 
 static bool plan(struct group *g, struct err *e)

@@ -58,4 +58,11 @@ struct wino_ops {
 };
 const struct wino_ops *wino_ops(const struct isa *isa);
 
+/* Parts of the batch for grad(): one where there are tasks enough without them, else n_shard. */
+static inline int wino_shards(const struct wino_ops *ops, const struct wino_shape *s,
+                              int n_thread, int n_shard)
+{
+    return ops->grad_tasks(s) < 2 * n_thread ? n_shard : 1;
+}
+
 #endif
