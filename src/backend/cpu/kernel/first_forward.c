@@ -44,9 +44,8 @@ struct target {
     struct measured *moments; /* of each vector; or NULL */
     void *y;
     size_t block; /* elements from the first vector's plane to the second's */
-    bool half, around, clamped;
+    bool half, around, fetched, clamped;
     float low, high;
-    int fetch; /* pixels whose lines a kernel row fetches */
 };
 
 static FORCE_INLINE void put(const struct target *t, size_t at, vec v)
@@ -59,15 +58,19 @@ static FORCE_INLINE void put(const struct target *t, size_t at, vec v)
         vstore((float *)t->y + at, v);
 }
 
-/* The lines of n pixels' outputs, before they are written. */
-static FORCE_INLINE void fetch(const struct target *t, int width, int first, int n)
+/* Lines of two runs that will be written, fetched one by one: all at once they hold up what is loaded
+ * meanwhile. */
+struct ahead {
+    const float *at, *second;
+    int each, left; /* of a run; of both */
+};
+
+static FORCE_INLINE void fetch_line(struct ahead *a)
 {
-    const float *y = (const float *)t->y + (ptrdiff_t)first * V;
-    for (int p = 0; p < n; p++, y += V) {
-        __builtin_prefetch(y, 1, 3);
-        if (width == 2)
-            __builtin_prefetch(y + t->block, 1, 3);
-    }
+    if (a->left == 0)
+        return;
+    __builtin_prefetch(a->at, 1, 3);
+    a->at = --a->left == a->each ? a->second : a->at + V;
 }
 
 /* `pixels` outputs in a row, of which `from` are there already; x: the buffer's row under the first one,
@@ -84,12 +87,14 @@ static FORCE_INLINE void forward_pixels(bool pairs, int pixels, int width, int s
         acc[p][0] = vload(bias);
         acc[p][1] = vload(bias + V);
     }
+    const float *next = (const float *)t->y + (ptrdiff_t)(first + pixels) * V;
+    struct ahead ahead = {next, next + t->block, pixels, t->fetched ? width * pixels : 0};
     for (int r = 0; r < j->a->kernel_h; r++, x += j->width) {
-        fetch(t, width, first + 2 * pixels + r * t->fetch, t->fetch);
         const char *at = (const char *)x + first * step * size, *end = at + j->taps * size;
         for (; at < end; at += 4, u += PANEL) {
             /* or gcc carries what the next tap shares from one to the next, and spills */
             __asm__("" : "+r"(at));
+            fetch_line(&ahead);
             vec u0 = vload(u), u1 = width == 2 ? vload(u + V) : u0;
 #pragma GCC unroll 16
             for (int p = 0; p < pixels; p++) {
@@ -175,11 +180,10 @@ static void forward_panel(const struct job *j, int picture, int band, int panel,
                        .block = plane,
                        .half = a->half,
                        .around = a->stores == FIRST_AROUND,
+                       .fetched = a->stores == FIRST_FETCHED && !a->half,
                        .clamped = a->clamped,
                        .low = a->low,
                        .high = a->high};
-    if (a->stores == FIRST_FETCHED && !a->half)
-        t.fetch = (PIXELS - 1) / a->kernel_h + 1;
     for (int i = 0; i < count; i++) {
         size_t at = block * plane + (size_t)(first + i) * (size_t)a->ow * V;
         t.y = (char *)a->y + at * (a->half ? 2 : 4);
