@@ -54,44 +54,6 @@ static inline size_t cells_before(const struct tiling *g, int i)
     return ((size_t)t.picture * (size_t)g->h + (size_t)t.y) * w + rows * (size_t)t.x;
 }
 
-/* Brings the vectors under a run of tiles into L2, a few rows of four at a time, while something
- * else computes. `below` rows further down: what a tile reads that the one above did not. */
-struct fetch {
-    const struct tiling *tiling;
-    const char *data; /* blocked, `blocks` of channels a picture */
-    int element;      /* bytes */
-    int blocks, block, block_end, first, n_tile, below;
-    int tile, row; /* where it is */
-    struct tile at;
-};
-
-static inline void fetch_rows(struct fetch *f, int n)
-{
-    const struct tiling *g = f->tiling;
-    for (; n > 0 && f->block < f->block_end; n--) {
-        if (f->tile == 0 && f->row == 0)
-            f->at = tile_at(g, f->first);
-        ptrdiff_t plane = (ptrdiff_t)f->at.picture * f->blocks + f->block;
-        ptrdiff_t cell = (plane * g->h + f->at.y + f->row + f->below) * g->w + f->at.x;
-        for (int i = 0; i < TILE * V * f->element; i += 64)
-            __builtin_prefetch(f->data + cell * V * f->element + i, 0, 2);
-        if (++f->row < TILE)
-            continue;
-        f->row = 0;
-        f->at = tile_next(g, f->at);
-        if (++f->tile == f->n_tile) {
-            f->tile = 0;
-            f->block++;
-        }
-    }
-}
-
-/* Rows a call so that `calls` of them end it. */
-static inline int fetch_pace(const struct fetch *f, int calls)
-{
-    return blocks_of((f->block_end - f->block) * f->n_tile * TILE, calls);
-}
-
 /* Vector i of activations: fp32, or bf16 with half. */
 static FORCE_INLINE vec act_load(bool half, const void *p, ptrdiff_t i)
 {

@@ -11,14 +11,13 @@
 #include "base/parallel.h"
 
 enum {
-    BLOCK_TILES = V == 16 ? 70 : 56,
+    BLOCK_TILES = 56,
     SMALL_TILES = 28,
     L2_BYTES = 768 << 10,
-    NEAR_BYTES = 256 << 10, /* what L2 holds beside a block's products */
-    OWN_BYTES = 640 << 10,  /* packed by each thread for itself, and near it */
-    ALL_BYTES = 6 << 20,    /* V of all tiles, read again for each chunk */
-    CHUNK_VECTORS = 4,      /* vectors of output channels a chunk, even */
-    CHANNEL_CHUNK = 2,      /* the same where threads share out channels */
+    OWN_BYTES = 640 << 10, /* packed by each thread for itself, and near it */
+    ALL_BYTES = 6 << 20,   /* V of all tiles, read again for each chunk */
+    CHUNK_VECTORS = 4,     /* vectors of output channels a chunk, even */
+    CHANNEL_CHUNK = 2,     /* the same where threads share out channels */
 };
 
 /* What every thread needs; sizes in floats. */
@@ -28,21 +27,14 @@ struct job {
     struct tiling tiling;
     int n_tile, n_block, c_blocks, k_blocks, panels;
     size_t v_step, m_step, v_size, m_size, u_size, chunk_size, panel;
-    bool x_near, y_near; /* a thread's activations are there already */
-    bool own_u;          /* each thread packs all weights, which stay in L2 */
-    bool by_channels;    /* threads share out output channels */
+    bool own_u;       /* each thread packs all weights, which stay in L2 */
+    bool by_channels; /* threads share out output channels */
 };
 
 /* So few that their V is small beside the weights, and in itself. */
 static int few_tiles(const struct wino_shape *s)
 {
     return min_of(s->k / 4, ALL_BYTES / (s->c * POINTS * (int)sizeof(float)));
-}
-
-static bool is_near(const struct wino_shape *s, int blocks, int n_thread)
-{
-    size_t plane = (size_t)s->h * (size_t)s->w * V * (s->half ? 2 : 4);
-    return plane * (size_t)(s->n * blocks / n_thread) <= NEAR_BYTES;
 }
 
 /* As many as fill the products' rows and, where packed weights are read again for each block, leave room
@@ -64,8 +56,6 @@ static struct job job_of(const struct wino_shape *s, int n_thread)
     j.panel = (size_t)s->c * PANEL;
     j.chunk_size = POINTS * packed_step(CHANNEL_CHUNK / 2, s->c);
     j.u_size = ISA_NAME(wino_packed_bytes)(s) / sizeof(float);
-    j.x_near = is_near(s, j.c_blocks, n_thread);
-    j.y_near = is_near(s, j.k_blocks, n_thread);
     j.own_u = ISA_NAME(wino_packed_bytes)(s) <= OWN_BYTES;
     j.by_channels = !j.own_u && j.n_tile <= few_tiles(s) && 2 * n_thread <= j.panels;
     j.n_block = blocks_of(j.n_tile, block_tiles(s, &j));
@@ -120,15 +110,9 @@ static void transform_in_half(const struct job *j, int first, int n_tile, float 
     transform_in(true, j, first, n_tile, v);
 }
 
-/* What comes nearer during the products of a block: the next block's input, this one's output. */
-struct fetches {
-    struct fetch in, out;
-    int in_pace, out_pace;
-};
-
 /* One panel of U for all tiles of a block; meanwhile `next` (a panel's size) comes nearer too. */
 static void multiply_panel(const struct job *j, const float *v, const float *u, int width,
-                           int n_tile, float *m, const float *next, struct fetches *f)
+                           int n_tile, float *m, const float *next)
 {
     int groups = groups_of(n_tile), lines = j->own_u ? 0 : blocks_of(V * PANEL / LINE, groups);
     for (int i = 0; i < groups; i++) {
@@ -140,8 +124,6 @@ static void multiply_panel(const struct job *j, const float *v, const float *u, 
             .lines = lines,
             .step = (size_t)lines * LINE * sizeof(float)};
         size_t block = (size_t)n_tile * V;
-        fetch_rows(&f->in, f->in_pace);
-        fetch_rows(&f->out, f->out_pace);
         if (width == 2)
             gemm_any(hi - lo, 2, from, u, j->a->shape.c, m + lo * V, block, ahead);
         else
@@ -157,7 +139,7 @@ struct packed {
 
 /* M of k_count vectors of output channels. */
 static void multiply(const struct job *j, struct packed u, int k_count, int n_tile,
-                     const float *v, float *m, struct fetches *f)
+                     const float *v, float *m)
 {
     size_t point = packed_step(u.panels, j->a->shape.c);
     for (size_t p = 0; p < POINTS; p++, v += j->v_step, m += j->m_step, u.at += point)
@@ -165,7 +147,7 @@ static void multiply(const struct job *j, struct packed u, int k_count, int n_ti
             const float *at = u.at + (size_t)(k / 2) * j->panel;
             const float *next = k + 2 < k_count ? at + j->panel : u.at + point;
             multiply_panel(j, v, at, min_of(2, k_count - k), n_tile,
-                           m + (size_t)(k * n_tile) * V, next, f);
+                           m + (size_t)(k * n_tile) * V, next);
         }
 }
 
@@ -174,11 +156,10 @@ struct range {
     int block, first, count;
 };
 
-static struct range tiles_of(const struct job *j, int block, int block_end)
+static struct range tiles_of(const struct job *j, int block)
 {
-    int lo = 0, hi = 0;
-    if (block < block_end)
-        parallel_range(j->n_tile, block, j->n_block, &lo, &hi);
+    int lo, hi;
+    parallel_range(j->n_tile, block, j->n_block, &lo, &hi);
     return (struct range){block, lo, hi - lo};
 }
 
@@ -225,15 +206,6 @@ static void transform_out_half(const struct job *j, int k_first, int k_count,
     transform_out(true, j, k_first, k_count, tiles, m);
 }
 
-static struct fetch fetch_of(const struct job *j, const void *data, int blocks, int first,
-                             int n_tile)
-{
-    struct fetch f = {
-        .tiling = &j->tiling, .data = data, .blocks = blocks, .first = first, .n_tile = n_tile};
-    f.element = j->a->shape.half ? 2 : 4;
-    return f;
-}
-
 static void transform_block(const struct job *j, struct range tiles, float *v)
 {
     (j->a->shape.half ? transform_in_half : transform_in_full)(j, tiles.first, tiles.count, v);
@@ -241,34 +213,23 @@ static void transform_block(const struct job *j, struct range tiles, float *v)
 
 /* y of a block's tiles and `count` vectors of output channels from k on, whose weights are u. */
 static void finish_chunk(const struct job *j, struct range tiles, int k, int count,
-                         struct packed u, const float *v, float *m, struct fetches *f)
+                         struct packed u, const float *v, float *m)
 {
-    f->out = fetch_of(j, j->a->y, j->k_blocks, tiles.first, tiles.count);
-    f->out.block = k;
-    f->out.block_end = j->y_near ? k : k + count;
-    f->out_pace = fetch_pace(&f->out, POINTS * groups_of(tiles.count) * blocks_of(count, 2));
-    multiply(j, u, count, tiles.count, v, m, f);
+    multiply(j, u, count, tiles.count, v, m);
     (j->a->shape.half ? transform_out_half : transform_out_full)(j, k, count, tiles, m);
 }
 
 /* -- threads share out tiles: the scratch is a V and an M for each, then packed weights -- */
 
-/* While one block is multiplied, the next one's x comes nearer. */
 static void tiles_block(const struct job *j, int block, const float *u, float *v)
 {
-    struct range tiles = tiles_of(j, block, j->n_block);
-    struct range next = tiles_of(j, block + 1, j->n_block);
+    struct range tiles = tiles_of(j, block);
     if (tiles.count == 0)
         return;
     transform_block(j, tiles, v);
-    struct fetches f = {.in = fetch_of(j, j->a->x, j->c_blocks, next.first, next.count)};
-    f.in.below = 1;
-    f.in.block_end = next.count > 0 && !j->x_near ? j->c_blocks : 0;
-    f.in_pace = fetch_pace(&f.in, POINTS * groups_of(tiles.count) * j->panels);
     for (int k = 0; k < j->k_blocks; k += CHUNK_VECTORS) {
         struct packed at = {u + (size_t)(k / 2) * j->panel, j->panels};
-        finish_chunk(j, tiles, k, min_of(CHUNK_VECTORS, j->k_blocks - k), at, v, v + j->v_size,
-                     &f);
+        finish_chunk(j, tiles, k, min_of(CHUNK_VECTORS, j->k_blocks - k), at, v, v + j->v_size);
     }
 }
 
@@ -321,14 +282,14 @@ static void work_channels(void *ctx, int thread, int n_thread)
     float *m = v + (size_t)j->n_block * j->v_size;
     int lo, hi;
     for (int block = 0; block < j->n_block; block++)
-        transform_block(j, tiles_of(j, block, j->n_block), v + (size_t)block * j->v_size);
+        transform_block(j, tiles_of(j, block), v + (size_t)block * j->v_size);
     parallel_range(j->panels, thread, n_thread, &lo, &hi);
     for (int panel = lo; panel < hi; panel += CHANNEL_CHUNK / 2) {
         int end = min_of(panel + CHANNEL_CHUNK / 2, hi), k = 2 * panel;
         struct packed u = pack_chunk(j, panel, end, m + j->m_size);
         for (int block = 0; block < j->n_block; block++)
-            finish_chunk(j, tiles_of(j, block, j->n_block), k, min_of(2 * end, j->k_blocks) - k,
-                         u, v + (size_t)block * j->v_size, m, &(struct fetches){.in_pace = 0});
+            finish_chunk(j, tiles_of(j, block), k, min_of(2 * end, j->k_blocks) - k, u,
+                         v + (size_t)block * j->v_size, m);
     }
 }
 
@@ -353,7 +314,7 @@ int ISA_NAME(wino_parts)(const struct wino_shape *s, int n_thread)
 static void count_cells(const struct job *j)
 {
     for (int block = 0; block < j->n_block; block++) {
-        struct range t = tiles_of(j, block, j->n_block);
+        struct range t = tiles_of(j, block);
         j->a->count[block] = (float)(cells_before(&j->tiling, t.first + t.count) -
                                      cells_before(&j->tiling, t.first));
     }
