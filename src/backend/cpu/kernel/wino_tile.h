@@ -68,12 +68,12 @@ static FORCE_INLINE void act_store(bool half, void *p, ptrdiff_t i, vec v)
         vstore((float *)p + i * V, v);
 }
 
-/* Copies side x side vectors at (y, x) of a plane as fp32, those outside of it as zeros. */
+/* Copies 6 x 6 vectors at (y, x) of a plane as fp32, those outside of it as zeros. */
 static FORCE_INLINE void tile_copy(bool half, const struct tiling *g, const void *plane, int y,
-                                   int x, int side, float *patch)
+                                   int x, float *patch)
 {
-    for (int i = 0; i < side; i++)
-        for (int j = 0; j < side; j++, patch += V) {
+    for (int i = 0; i < PATCH; i++)
+        for (int j = 0; j < PATCH; j++, patch += V) {
             bool inside = y + i >= 0 && y + i < g->h && x + j >= 0 && x + j < g->w;
             ptrdiff_t at = (ptrdiff_t)(y + i) * g->w + x + j;
             vstore(patch, inside ? act_load(half, plane, at) : vset(0));
@@ -112,7 +112,7 @@ static FORCE_INLINE void tile_input(bool half, const struct tiling *g, struct ti
 {
     _Alignas(64) float patch[POINTS * V];
     if (t.y < 1 || t.x < 1 || t.y + TILE >= g->h || t.x + TILE >= g->w) {
-        tile_copy(half, g, plane, t.y - 1, t.x - 1, PATCH, patch);
+        tile_copy(half, g, plane, t.y - 1, t.x - 1, patch);
         points_of_input(false, patch, 0, PATCH, v, step);
         return;
     }
