@@ -60,17 +60,17 @@ static FORCE_INLINE void put(const struct target *t, size_t at, vec v)
 
 /* Lines of two runs that will be written, fetched one by one: all at once they hold up what is loaded
  * meanwhile. */
-struct ahead {
+struct fetches {
     const float *at, *second;
     int each, left; /* of a run; of both */
 };
 
-static FORCE_INLINE void fetch_line(struct ahead *a)
+static FORCE_INLINE void fetch_line(struct fetches *f)
 {
-    if (a->left == 0)
+    if (f->left == 0)
         return;
-    __builtin_prefetch(a->at, 1, 3);
-    a->at = --a->left == a->each ? a->second : a->at + V;
+    __builtin_prefetch(f->at, 1, 3);
+    f->at = --f->left == f->each ? f->second : f->at + V;
 }
 
 /* `pixels` outputs in a row, of which `from` are there already; x: the buffer's row under the first one,
@@ -87,14 +87,15 @@ static FORCE_INLINE void forward_pixels(bool pairs, int pixels, int width, int s
         acc[p][0] = vload(bias);
         acc[p][1] = vload(bias + V);
     }
-    const float *next = (const float *)t->y + (ptrdiff_t)(first + pixels) * V;
-    struct ahead ahead = {next, next + t->block, pixels, t->fetched ? width * pixels : 0};
+    const float *next_group = (const float *)t->y + (ptrdiff_t)(first + pixels) * V;
+    struct fetches fetches = {next_group, next_group + t->block, pixels,
+                              t->fetched ? width * pixels : 0};
     for (int r = 0; r < j->a->kernel_h; r++, x += j->width) {
         const char *at = (const char *)x + first * step * size, *end = at + j->taps * size;
         for (; at < end; at += 4, u += PANEL) {
             /* or gcc carries what the next tap shares from one to the next, and spills */
             __asm__("" : "+r"(at));
-            fetch_line(&ahead);
+            fetch_line(&fetches);
             vec u0 = vload(u), u1 = width == 2 ? vload(u + V) : u0;
 #pragma GCC unroll 16
             for (int p = 0; p < pixels; p++) {

@@ -130,6 +130,7 @@ static void multiply(const struct job *j, const struct part *p, enum pair pair, 
                      bool more)
 {
     size_t block = (size_t)n_tile * V, channels = (size_t)p->c_count * V;
+    const struct runs nothing = {.lines = {0}};
     for (int i = 0; i < PAIR_POINTS; i++) {
         float *du = p->du + pair_point(pair, i) * j->du_step;
         for (int k = 0; k < p->k_count; k += 2, du += channels * PANEL)
@@ -138,9 +139,9 @@ static void multiply(const struct job *j, const struct part *p, enum pair pair, 
                 const float *z = p->z + (size_t)i * j->z_step + (size_t)k * block;
                 float *to = du + (size_t)c * PANEL;
                 if (k + 1 < p->k_count)
-                    grad_rows(2, v, z, block, n_tile, more, to, (struct runs){.lines = {0}});
+                    grad_rows(2, v, z, block, n_tile, more, to, nothing);
                 else
-                    grad_rows(1, v, z, block, n_tile, more, to, (struct runs){.lines = {0}});
+                    grad_rows(1, v, z, block, n_tile, more, to, nothing);
             }
     }
 }
