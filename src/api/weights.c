@@ -38,7 +38,7 @@ struct linnet_weights *linnet_weights_new(const struct linnet_graph *g, uint64_t
         api_fail(out, &e);
         return NULL;
     }
-    weights_init(w->weights, seed);
+    weights_init(w->weights, seed, NULL);
     return w;
 }
 

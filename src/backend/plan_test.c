@@ -70,7 +70,7 @@ static void branches_add_up(void **state)
         add(g, &op_max_pool, "pool", &(struct pool_param){.kernel_h = 1, .kernel_w = 1}, in);
     struct node *left = conv(g, "left", pool), *right = conv(g, "right", pool);
     struct weights *w = weights_new(g, &e);
-    weights_init(w, 5);
+    weights_init(w, 5, NULL);
     for (int both = 0; both < 2; both++) {
         struct node *keep[] = {left, both ? right : NULL, NULL};
         struct plan *p = plan_of(
@@ -100,7 +100,7 @@ static void frozen_nodes_stand(void **state)
     struct node *bn = add(g, &op_batch_norm, "bn", NULL, c);
     struct node *drop = add(g, &op_dropout, "drop", &(struct dropout_param){0.5f}, bn);
     struct weights *w = weights_new(g, &e);
-    weights_init(w, 5);
+    weights_init(w, 5, NULL);
     struct node *keep[] = {drop, NULL};
     struct plan *eval = plan_of(b, g, w, (struct plan_request){.keep = keep});
     struct plan *train =

@@ -37,7 +37,7 @@ static void setup(struct net *t)
     t->conv = graph_add(t->graph, &op_conv2d, "conv", &conv, &t->input, 1, &e);
     assert_non_null(t->conv);
     t->weights = weights_new(t->graph, &e);
-    weights_init(t->weights, 1);
+    weights_init(t->weights, 1, NULL);
     t->keep[0] = t->conv;
     t->request = (struct plan_request){.graph = t->graph,
                                        .max_n = N,

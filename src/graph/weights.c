@@ -68,15 +68,17 @@ static void init_part(void *ctx, int part, int thread)
         }
 }
 
-void weights_init(struct weights *w, uint64_t seed)
+void weights_init(struct weights *w, uint64_t seed, const bool *given)
 {
     uint64_t index = 0;
     int n_thread = parallel_threads();
     for (int i = 0; i < w->graph->n_node; i++) {
         const struct node *n = w->graph->node[i];
-        for (int k = 0; k < n->n_weight; k++) {
+        for (int k = 0; k < n->n_weight; k++, index++) {
+            if (given && given[index])
+                continue;
             struct init t = {&n->weight[k], weights_at(w, n, k),
-                             rng_at(seed, RNG_INIT, index++, 0)};
+                             rng_at(seed, RNG_INIT, index, 0)};
             int n_part = (int)((shape_count(&t.spec->shape) + INIT_PART - 1) / INIT_PART);
             parallel_for(n_part < n_thread ? n_part : n_thread, n_part, init_part, &t);
         }

@@ -15,8 +15,9 @@ struct weights {
 
 MUST_CHECK struct weights *weights_new(const struct graph *g, struct err *e);
 void weights_free(struct weights *w);
-/* PyTorch's default initialisation, drawn by (seed, index of the tensor). */
-void weights_init(struct weights *w, uint64_t seed);
+/* PyTorch's default initialisation, drawn by (seed, index of the tensor). given: (tensors of the graph, in
+ * its order) those that stay as they are; NULL: none. */
+void weights_init(struct weights *w, uint64_t seed, const bool *given);
 static inline void weights_changed(struct weights *w)
 {
     w->version++;

@@ -55,7 +55,7 @@ static struct net *net_new(const char *backend, int activation, bool batch_norm,
         fail_msg("%s", t.e.msg);
     t.weights = weights_new(t.graph, &t.e);
     assert_non_null(t.weights);
-    weights_init(t.weights, 7);
+    weights_init(t.weights, 7, NULL);
     struct rng r = rng_at(1, RNG_TEST, 0, 0);
     for (size_t i = 0; i < COUNT_OF(t.x); i++)
         t.x[i] = (float)rng_normal(&r);

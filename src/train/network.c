@@ -44,15 +44,21 @@ static bool build(struct network *n, const struct network_spec *spec, struct err
            (n->weights = weights_new(n->graph, e)) != NULL;
 }
 
+bool network_build(struct network *n, const struct network_spec *spec, struct err *e)
+{
+    *n = (struct network){.config = *spec->config, .pre = *spec->pre};
+    if (copy_classes(n, spec, e) && build(n, spec, e))
+        return true;
+    network_release(n);
+    return false;
+}
+
 bool network_init(struct network *n, const struct network_spec *spec, uint64_t seed,
                   struct err *e)
 {
-    *n = (struct network){.config = *spec->config, .pre = *spec->pre};
-    if (!copy_classes(n, spec, e) || !build(n, spec, e)) {
-        network_release(n);
+    if (!network_build(n, spec, e))
         return false;
-    }
-    weights_init(n->weights, seed);
+    weights_init(n->weights, seed, NULL);
     return true;
 }
 
@@ -364,7 +370,7 @@ static bool read_network(struct network *n, const struct safetensors *file, stru
     if (pre.size_px != config.size)
         return err_set(e, ERR_MODEL, "pictures become %d px, its model takes %lld px",
                        pre.size_px, (long long)config.size);
-    return read_classes(classes, a, &spec, e) && network_init(n, &spec, 0, e);
+    return read_classes(classes, a, &spec, e) && network_build(n, &spec, e);
 }
 
 bool network_load(struct network *n, const char *path, struct err *e)

@@ -27,7 +27,10 @@ struct network_spec {
     const float *class_weight; /* (n_class), or NULL */
 };
 
-/* Copies the spec and builds graph and weights (drawn from seed). */
+/* Copies the spec and builds graph and weights, which are zeros. */
+MUST_CHECK bool network_build(struct network *n, const struct network_spec *spec,
+                              struct err *e);
+/* The same with weights drawn from seed. */
 MUST_CHECK bool network_init(struct network *n, const struct network_spec *spec, uint64_t seed,
                              struct err *e);
 void network_release(struct network *n);

@@ -149,10 +149,12 @@ bool pretrained_network(struct network *n, struct pretrained *p,
         if (!(all.class_name = name_classes(p, all.n_class, e)))
             return false;
     }
-    if (!network_init(n, &all, spec->seed, e))
+    if (!network_build(n, &all, e))
         return false;
-    if (match(p, n, keep_head, e))
-        return true;
-    network_release(n);
-    return false;
+    if (!match(p, n, keep_head, e)) {
+        network_release(n);
+        return false;
+    }
+    weights_init(n->weights, spec->seed, p->match.copied);
+    return true;
 }

@@ -264,9 +264,11 @@ static bool drop_half_heads(struct pairing *p, struct err *e)
 static bool copy_pair(const struct pairing *p, const struct pair *pair, float *to, size_t count,
                       struct err *e)
 {
+    bool copies = pair->adapted || pair->from;
     if (pair->adapted)
         memcpy(to, pair->adapted, count * sizeof(*to));
-    p->m->n_copied += pair->adapted || pair->from;
+    p->m->copied[pair - p->pair] = copies;
+    p->m->n_copied += copies;
     return !pair->from || state_dict_copy(p->s, pair->from, to, count, e);
 }
 
@@ -370,7 +372,8 @@ static bool make_lists(struct pairing *p, struct err *e)
     }
     p->pair = arena_new(&p->m->arena, most, sizeof(*p->pair), e);
     p->used = arena_new(&p->m->arena, most, sizeof(*p->used), e);
-    return p->pair && p->used;
+    p->m->copied = arena_new(&p->m->arena, most, sizeof(*p->m->copied), e);
+    return p->pair && p->used && p->m->copied;
 }
 
 bool match_weights(struct match *m, struct weights *w, const struct state_dict *s,

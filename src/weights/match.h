@@ -43,7 +43,8 @@ struct match {
         const char **text;
         int n;
     } list[MATCH_KINDS];
-    int n_copied; /* tensors */
+    bool *copied; /* (tensors of the graph, in its order) */
+    int n_copied;
     struct arena arena;
 };
 

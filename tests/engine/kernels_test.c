@@ -286,7 +286,7 @@ static void pass(const struct row *r, const struct way *way, const char **seen,
     struct weights *w = weights_new(g, &e);
     if (!b || !w)
         die(r, e.msg);
-    weights_init(w, 3);
+    weights_init(w, 3, NULL);
     struct node *x = g->node[0], *y = g->node[g->n_node - 1];
     struct node *keep[] = {y, NULL}, *want[] = {train && wants_dx(r) ? x : NULL, NULL};
     struct plan_request request = {.graph = g,

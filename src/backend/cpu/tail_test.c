@@ -142,7 +142,7 @@ static void weights_change(void **state)
         size_t n = shape_count(&y->out);
         float *data = trial_new(shape_count(&x->out)), *first = trial_new(n),
               *second = trial_new(n);
-        weights_init(w, 4);
+        weights_init(w, 4, NULL);
         trial_fill(data, shape_count(&x->out), 1, DTYPE_F32);
         assert_true(plan_feed(p, x, data, 1, &e) && plan_forward(p, 0, &e) &&
                     plan_read(p, y, first, &e));
