@@ -10,8 +10,9 @@ struct weights *weights_new(const struct graph *g, struct err *e)
     if (!w)
         return NULL;
     w->graph = g;
+    w->grad_bytes = g->n_value * sizeof(float);
     w->value = mem_new(g->n_value, sizeof(float), e);
-    w->grad = mem_new(g->n_value, sizeof(float), e);
+    w->grad = mem_map(w->grad_bytes, e);
     w->buffer = mem_new(g->n_buffer, sizeof(float), e);
     if (!w->value || !w->grad || !w->buffer) {
         weights_free(w);
@@ -25,7 +26,7 @@ void weights_free(struct weights *w)
     if (!w)
         return;
     mem_free(w->value);
-    mem_free(w->grad);
+    mem_unmap(w->grad, w->grad_bytes);
     mem_free(w->buffer);
     mem_free(w);
 }

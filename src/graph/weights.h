@@ -7,8 +7,10 @@
 
 struct weights {
     const struct graph *graph;
-    float *value;     /* (graph->n_value) */
-    float *grad;      /* the same; written by plan_backward, not accumulated */
+    float *value; /* (graph->n_value) */
+    float
+        *grad; /* the same; written by plan_backward, not accumulated; takes no memory before */
+    size_t grad_bytes;
     float *buffer;    /* (graph->n_buffer): running statistics */
     uint64_t version; /* raised by whoever changes value or buffer: weights_changed() */
 };
