@@ -68,6 +68,25 @@ static bool refuse(const struct backend *b, const struct plan_request *r, struct
         r->max_n, (double)bytes / MiB, (double)limit / MiB, fits);
 }
 
+/* Bytes of the weights' gradients, which take memory from the first backward pass on; what an earlier plan has
+ * written is counted again, on the safe side. */
+static size_t gradients_of(const struct plan *p)
+{
+    size_t n = 0;
+    for (int i = 0; i < p->n_step; i++) {
+        const struct group *g = &p->step[i]->group;
+        for (int k = 0; k < g->n_weight; k++)
+            n += g->weight[k].grad ? shape_count(&g->weight[k].spec->shape) : 0;
+    }
+    return n * sizeof(float);
+}
+
+static size_t free_for(const struct plan *p)
+{
+    size_t available = mem_available(), later = gradients_of(p);
+    return available > later ? available - later : 0;
+}
+
 struct plan *plan_new(const struct backend *b, const struct plan_request *r, struct weights *w,
                       struct err *e)
 {
@@ -82,7 +101,7 @@ struct plan *plan_new(const struct backend *b, const struct plan_request *r, str
     struct plan *p = plan_sized(b, r, w, r->max_n, e);
     if (!p)
         return NULL;
-    size_t limit = r->memory_limit ? r->memory_limit : mem_available();
+    size_t limit = r->memory_limit ? r->memory_limit : free_for(p);
     if (p->bytes > limit) {
         refuse(b, r, w, p->bytes, limit, e);
         plan_free(p);

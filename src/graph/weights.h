@@ -8,8 +8,8 @@
 struct weights {
     const struct graph *graph;
     float *value; /* (graph->n_value) */
-    float
-        *grad; /* the same; written by plan_backward, not accumulated; takes no memory before */
+    /* The same; written by plan_backward, not accumulated. Mapped: what is not written takes no memory. */
+    float *grad;
     size_t grad_bytes;
     float *buffer;    /* (graph->n_buffer): running statistics */
     uint64_t version; /* raised by whoever changes value or buffer: weights_changed() */

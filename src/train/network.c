@@ -27,7 +27,7 @@ static bool copy_classes(struct network *n, const struct network_spec *spec, str
     return copy != NULL;
 }
 
-static bool build(struct network *n, const struct network_spec *spec, struct err *e)
+static bool build_graph(struct network *n, const struct network_spec *spec, struct err *e)
 {
     struct model_input in = {.n_class = spec->n_class, .u8 = true};
     memcpy(in.mean, spec->pre->mean, sizeof(in.mean));
@@ -47,7 +47,7 @@ static bool build(struct network *n, const struct network_spec *spec, struct err
 bool network_build(struct network *n, const struct network_spec *spec, struct err *e)
 {
     *n = (struct network){.config = *spec->config, .pre = *spec->pre};
-    if (copy_classes(n, spec, e) && build(n, spec, e))
+    if (copy_classes(n, spec, e) && build_graph(n, spec, e))
         return true;
     network_release(n);
     return false;

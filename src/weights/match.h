@@ -44,7 +44,7 @@ struct match {
         int n;
     } list[MATCH_KINDS];
     bool *copied; /* (tensors of the graph, in its order) */
-    int n_copied;
+    int n_copied; /* of them */
     struct arena arena;
 };
 
