@@ -23,7 +23,7 @@ static bool is_intel(void)
 enum first_stores first_stores(size_t bytes, bool half)
 {
     enum { CACHED_BYTES = 16 << 20 };
-    if (bytes <= CACHED_BYTES || half)
+    if (bytes <= CACHED_BYTES || (half && is_intel()))
         return FIRST_THROUGH;
     return is_intel() ? FIRST_FETCHED : FIRST_AROUND;
 }

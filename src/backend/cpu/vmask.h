@@ -231,6 +231,18 @@ ALWAYS void vstore_bf16u(uint16_t *p, vec v)
     vstore_bf16((uint16_t *)&h, v);
     *(vechalf_any *)p = (vechalf_any)h;
 }
+/* Two vectors', one after the other. */
+ALWAYS vec vboth_bf16(vec first, vec second)
+{
+#if defined(ISA_avx512bf16)
+    return (vec)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first);
+#else
+    vec both;
+    vstore_bf16((uint16_t *)&both, first);
+    vstore_bf16((uint16_t *)&both + V, second);
+    return both;
+#endif
+}
 /* Two in a lane's 32 bits, the first below. */
 ALWAYS vecu vpair_bf16(vec first, vec second)
 {

@@ -6,47 +6,39 @@
 enum {
     TAPS = V == 16 ? 12 : 6, /* x 2 accumulators */
     CHUNK = 64,              /* pixels of dy, for all rows of the kernel while they are near */
-    AHEAD = 1024,            /* bytes of dy */
 };
 
 extern const struct first_ops ISA_NAME(first);
 
-/* A vector of floats, or two pixels' bf16 as pairs; the last pixel of an odd row has zeros beside it. */
-static FORCE_INLINE vec load_pixels(bool pairs, const void *dy, bool two)
-{
-    if (!pairs)
-        return vload(dy);
-    const uint16_t *half = dy;
-    vecu a = __builtin_convertvector(*(const vechalf *)half, vecu);
-    vecu b = two ? __builtin_convertvector(*(const vechalf *)(half + V), vecu) : (vecu){0};
-    return (vec)(a | b << 16);
-}
+/* A vector of pixels of dy, or with `pairs` of pairs of them, and bytes from it to the second vector's. */
+struct pixels {
+    const char *at;
+    size_t block;
+    int n;
+    bool pairs;
+};
 
-/* What comes nearer meanwhile: a line, and one of the second vector's, `step` bytes a pixel. */
+/* What comes nearer meanwhile: a line, and one of the second vector's, `step` bytes a vector. */
 struct ahead {
     const char *at;
     size_t block, step;
 };
 
-/* sums[tap][2V] += x[pixel * step + tap] * dy[pixel] over n pixels, one or a pair at a time.
- * block: bytes to the second vector's plane. */
+/* sums[tap][2V] += x[i * step + tap] * dy[i]. */
 static FORCE_INLINE void grad_taps(int taps, int width, bool pairs, const float *x, int step,
-                                   const char *dy, size_t block, int n, struct ahead next,
-                                   float *sums)
+                                   struct pixels dy, struct ahead next, float *sums)
 {
     vec acc[TAPS][2];
-    int pixels = pairs ? 2 : 1;
-    size_t pixel_bytes = V * (pairs ? 2 : 4);
 #pragma GCC unroll 16
     for (int i = 0; i < taps; i++)
         acc[i][0] = acc[i][1] = vset(0);
-    for (int p = 0; p < n; p += pixels, x += pixels * step, dy += (size_t)pixels * pixel_bytes,
-             next.at += next.step) {
-        vec d0 = load_pixels(pairs, dy, p + 1 < n), d1 = d0;
+    for (int p = 0; p < dy.n;
+         p++, x += step, dy.at += V * sizeof(float), next.at += next.step) {
+        vec d0 = vload((const float *)dy.at), d1 = d0;
         __builtin_prefetch(next.at, 0, 2);
         if (width == 2) {
             __builtin_prefetch(next.at + next.block, 0, 2);
-            d1 = load_pixels(pairs, dy + block, p + 1 < n);
+            d1 = vload((const float *)(dy.at + dy.block));
         }
 #pragma GCC unroll 16
         for (int i = 0; i < taps; i++) {
@@ -65,13 +57,12 @@ static FORCE_INLINE void grad_taps(int taps, int width, bool pairs, const float 
 }
 
 static FORCE_INLINE void grad_any(int taps, int width, bool pairs, const float *x, int step,
-                                  const char *dy, size_t block, int n, struct ahead next,
-                                  float *sums)
+                                  struct pixels dy, struct ahead next, float *sums)
 {
 #define ROWS(t)                                                                                \
     case t:                                                                                    \
         if (t <= TAPS)                                                                         \
-            grad_taps(t <= TAPS ? t : 1, width, pairs, x, step, dy, block, n, next, sums);     \
+            grad_taps(t <= TAPS ? t : 1, width, pairs, x, step, dy, next, sums);               \
         break;
     switch (taps) {
         ROWS(1)
@@ -81,44 +72,66 @@ static FORCE_INLINE void grad_any(int taps, int width, bool pairs, const float *
 #undef ROWS
 }
 
-/* A chunk of an output row of a panel: what it adds to the sums of all taps. */
-static void grad_chunk(const struct job *j, int width, const float *x, const char *dy,
-                       size_t block, int n, struct ahead next, float *sums)
+/* A chunk of an output row of a panel: what it adds to the sums of all taps; each row of the kernel
+ * fetches its share. */
+static void grad_chunk(const struct job *j, int width, const float *x, struct pixels dy,
+                       struct ahead next, float *sums)
 {
     const struct first_conv *a = j->a;
-    int step = a->stride_w * a->c, groups = (j->taps + TAPS - 1) / TAPS;
-    size_t part = a->rows ? (size_t)n * next.step : 0;
-    for (int r = 0; r < a->kernel_h;
-         r++, x += j->width, sums += (size_t)j->taps * PANEL, next.at += part)
+    int step = a->stride_w * a->c * (dy.pairs ? 2 : 1), groups = (j->taps + TAPS - 1) / TAPS;
+    for (int r = 0; r < a->kernel_h; r++, x += j->width, sums += (size_t)j->taps * PANEL,
+             next.at += (size_t)dy.n * next.step)
         for (int i = 0; i < groups; i++) {
             int lo, hi;
             parallel_range(j->taps, i, groups, &lo, &hi);
             float *to = sums + (size_t)lo * PANEL;
-            if (HAS_PAIRS && j->pairs && width == 2)
-                grad_any(hi - lo, 2, true, x + lo, step, dy, block, n, next, to);
-            else if (HAS_PAIRS && j->pairs)
-                grad_any(hi - lo, 1, true, x + lo, step, dy, block, n, next, to);
+            if (HAS_PAIRS && dy.pairs && width == 2)
+                grad_any(hi - lo, 2, true, x + lo, step, dy, next, to);
+            else if (HAS_PAIRS && dy.pairs)
+                grad_any(hi - lo, 1, true, x + lo, step, dy, next, to);
             else if (width == 2)
-                grad_any(hi - lo, 2, false, x + lo, step, dy, block, n, next, to);
+                grad_any(hi - lo, 2, false, x + lo, step, dy, next, to);
             else
-                grad_any(hi - lo, 1, false, x + lo, step, dy, block, n, next, to);
+                grad_any(hi - lo, 1, false, x + lo, step, dy, next, to);
         }
 }
 
 /* The same of the bias. */
-static void bias_chunk(const struct job *j, int width, const void *dy, size_t block, int n,
-                       float *sums)
+static FORCE_INLINE void bias_chunk(bool pairs, int width, struct pixels dy, float *sums)
 {
     enum { LINES = 4 };
-    for (int k = 0; k < width; k++) {
+    const float one = 1;
+    const uint32_t ones = 0x3f803f80;
+    vec x = spread(pairs, pairs ? (const char *)&ones : (const char *)&one);
+    for (int k = 0; k < width; k++, dy.at += dy.block) {
         vec sum[LINES] = {vset(0)};
-        size_t at = (size_t)k * block;
 #pragma GCC unroll 4
-        for (int p = 0; p < n; p++, at += V)
-            sum[p % LINES] += j->a->half ? vload_bf16((const uint16_t *)dy + at)
-                                         : vload((const float *)dy + at);
+        for (int p = 0; p < dy.n; p++)
+            sum[p % LINES] =
+                add_product(pairs, x, vload((const float *)dy.at + p * V), sum[p % LINES]);
         vstore(sums + k * V, vload(sums + k * V) + ((sum[0] + sum[1]) + (sum[2] + sum[3])));
     }
+}
+
+/* n pixels of bf16 as pairs; the last one of an odd number has zeros beside it. */
+static struct pixels pair_pixels(int width, const char *dy, size_t block, int n,
+                                 vecu (*to)[CHUNK / 2])
+{
+    for (int k = 0; k < width; k++, dy += block)
+        for (int p = 0; p < n; p += 2) {
+            const uint16_t *half = (const uint16_t *)dy + p * V;
+            vecu a = __builtin_convertvector(*(const vechalf *)half, vecu), b = {0};
+            if (p + 1 < n)
+                b = __builtin_convertvector(*(const vechalf *)(half + V), vecu);
+            to[k][p / 2] = a | b << 16;
+        }
+    return (struct pixels){(const char *)to, sizeof(to[0]), (n + 1) / 2, true};
+}
+
+/* Of a pixel. */
+static size_t vector_bytes(const struct first_conv *a)
+{
+    return V * (a->half ? sizeof(uint16_t) : sizeof(float));
 }
 
 /* Rows of dy of a panel: the first, and bytes to the next and to the second vector's. */
@@ -131,14 +144,18 @@ static void grad_row(const struct job *j, int width, const float *x, const char 
                      size_t block, struct ahead next, float *sums, float *bias)
 {
     const struct first_conv *a = j->a;
-    size_t element = a->half ? 2 : 4;
+    vecu paired[2][CHUNK / 2];
+    size_t vector = vector_bytes(a);
     for (int p = 0; p < a->ow; p += CHUNK) {
         int n = a->ow - p < CHUNK ? a->ow - p : CHUNK;
-        grad_chunk(j, width, x, dy, block, n, next, sums);
-        bias_chunk(j, width, dy, block / element, n, bias);
+        struct pixels chunk = {dy, block, n, false};
+        if (HAS_PAIRS && j->pairs)
+            chunk = pair_pixels(width, dy, block, n, paired);
+        grad_chunk(j, width, x, chunk, next, sums);
+        bias_chunk(chunk.pairs, width, chunk, bias);
         x += CHUNK * a->stride_w * a->c;
-        dy += CHUNK * V * element;
-        next.at += CHUNK * V * element;
+        dy += CHUNK * vector;
+        next.at += CHUNK * vector;
     }
 }
 
@@ -153,7 +170,7 @@ static struct gradients gradients_of(const struct job *j, const struct band *b, 
                                      int width)
 {
     const struct first_conv *a = j->a;
-    size_t row = (size_t)a->ow * V * (a->half ? 2 : 4), plane = (size_t)a->oh * row;
+    size_t row = (size_t)a->ow * vector_bytes(a), plane = (size_t)a->oh * row;
     size_t block = (size_t)b->picture * (size_t)j->k_blocks + (size_t)panel * 2;
     if (!a->rows)
         return (struct gradients){(const char *)a->dy + block * plane + (size_t)b->first * row,
@@ -164,36 +181,40 @@ static struct gradients gradients_of(const struct job *j, const struct band *b, 
     return (struct gradients){(const char *)b->dy, row, FIRST_BAND * row};
 }
 
-/* What a panel's rows from `row` on are made of; each row of the kernel fetches its share. */
+/* Of what is at `from`, as each row of the kernel fetches its share. */
+static struct ahead ahead_of(const struct first_conv *a, const void *from, size_t block)
+{
+    return (struct ahead){from, block, V * sizeof(float) / (size_t)a->kernel_h};
+}
+
+/* What a panel's rows from `row` on are made of. */
 static struct ahead source_of(const struct job *j, int picture, int panel, int row)
 {
     const struct first_conv *a = j->a;
-    size_t vector = V * (a->half ? 2 : 4), bytes = (size_t)a->ow * vector;
-    size_t plane = (size_t)a->oh * bytes;
+    size_t bytes = (size_t)a->ow * vector_bytes(a), plane = (size_t)a->oh * bytes;
     size_t block = (size_t)picture * (size_t)j->k_blocks + (size_t)panel * 2;
-    return (struct ahead){(const char *)a->y + block * plane + (size_t)row * bytes, plane,
-                          vector / (size_t)a->kernel_h};
+    return ahead_of(a, (const char *)a->y + block * plane + (size_t)row * bytes, plane);
 }
 
-/* Of the panels first .. end - 1. Meanwhile what is next comes nearer: of dy, or of what it will be made
- * of, which is the next panel's or the next band's. */
+/* Of the panels first .. end - 1. Meanwhile what is next comes nearer: the next chunk of dy, or of what it
+ * will be made of, which is the next panel's or the next band's. */
 static void grad_band(const struct job *j, const struct band *b, int first, int end,
                       float *sums)
 {
+    const struct first_conv *a = j->a;
     float *bias = sums + (size_t)j->panels * j->panel;
-    size_t vector = V * (j->a->half ? 2 : 4);
     for (int panel = first; panel < end; panel++) {
         int width = panel * 2 + 1 < j->k_blocks ? 2 : 1;
         const float *rows = b->rows;
         struct gradients dy = gradients_of(j, b, panel, width);
-        struct ahead next = {dy.at + AHEAD, dy.block, vector};
-        if (j->a->rows)
+        struct ahead next = ahead_of(a, dy.at + CHUNK * vector_bytes(a), dy.block);
+        if (a->rows)
             next = panel + 1 < end ? source_of(j, b->picture, panel + 1, b->first)
                                    : source_of(j, b->picture, first, b->last);
         for (int y = b->first; y < b->last; y++, dy.at += dy.row, next.at += dy.row) {
             grad_row(j, width, rows, dy.at, dy.block, next, sums + (size_t)panel * j->panel,
                      bias + panel * PANEL);
-            rows += j->a->stride_h * j->width;
+            rows += a->stride_h * j->width;
         }
     }
 }

@@ -58,6 +58,16 @@ static FORCE_INLINE void put(const struct target *t, size_t at, vec v)
         vstore((float *)t->y + at, v);
 }
 
+/* Two neighbouring pixels' bf16: a line. */
+static FORCE_INLINE void put_two(const struct target *t, size_t at, vec v, vec next)
+{
+    vec both = vboth_bf16(v, next);
+    if (t->around)
+        vstream((float *)((uint16_t *)t->y + at), both);
+    else
+        vstoreu((float *)((uint16_t *)t->y + at), both);
+}
+
 /* Lines of two runs that will be written, fetched one by one: all at once they hold up what is loaded
  * meanwhile. */
 struct fetches {
@@ -95,7 +105,8 @@ static FORCE_INLINE void forward_pixels(bool pairs, int pixels, int width, int s
         for (; at < end; at += 4, u += PANEL) {
             /* or gcc carries what the next tap shares from one to the next, and spills */
             __asm__("" : "+r"(at));
-            fetch_line(&fetches);
+            if (!pairs)
+                fetch_line(&fetches);
             vec u0 = vload(u), u1 = width == 2 ? vload(u + V) : u0;
 #pragma GCC unroll 16
             for (int p = 0; p < pixels; p++) {
@@ -113,11 +124,18 @@ static FORCE_INLINE void forward_pixels(bool pairs, int pixels, int width, int s
             acc[p][1] = vclamp(acc[p][1], t->low, t->high);
         }
     }
+    bool two = pairs && pixels > 1;
 #pragma GCC unroll 16
-    for (int p = 0; p < pixels; p++) {
-        put(t, (size_t)(first + p) * V, acc[p][0]);
-        if (width == 2)
-            put(t, t->block + (size_t)(first + p) * V, acc[p][1]);
+    for (int p = 0; p < pixels; p += two ? 2 : 1) {
+        size_t at = (size_t)(first + p) * V;
+        if (two)
+            put_two(t, at, acc[p][0], acc[p + 1][0]);
+        else
+            put(t, at, acc[p][0]);
+        if (two && width == 2)
+            put_two(t, at + t->block, acc[p][1], acc[p + 1][1]);
+        else if (width == 2)
+            put(t, at + t->block, acc[p][1]);
     }
     if (t->moments)
         measure(&t->moments[0], &acc[0][0], 2, pixels, from, pixels);
@@ -180,7 +198,7 @@ static void forward_panel(const struct job *j, int picture, int band, int panel,
     struct target t = {.moments = a->moments ? moments : NULL,
                        .block = plane,
                        .half = a->half,
-                       .around = a->stores == FIRST_AROUND,
+                       .around = a->stores == FIRST_AROUND && (!a->half || a->ow % 2 == 0),
                        .fetched = a->stores == FIRST_FETCHED && !a->half,
                        .clamped = a->clamped,
                        .low = a->low,

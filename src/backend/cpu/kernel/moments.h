@@ -17,7 +17,7 @@ static FORCE_INLINE void measure(struct measured *m, const vec *y, int step, int
                                  int hi)
 {
     if (!m->begun)
-        m->origin = y[lo * step];
+        m->origin = y[0];
     m->begun = true;
     vec origin = m->origin, sum = vset(0), square = vset(0);
 #pragma GCC unroll 16
