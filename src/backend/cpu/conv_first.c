@@ -79,7 +79,7 @@ static struct first_conv conv_of(const struct group *g, int n)
 
 static void set_moments(const struct group *g, struct first_conv *a)
 {
-    if (!moments_wanted(g))
+    if (!g->out->moments)
         return;
     struct moments *m = g->out->moments;
     *m = moments_of(g, first_parts(a));
@@ -99,9 +99,7 @@ static bool plan(struct group *g, struct err *e)
     struct first_conv a = conv_of(g, g->max_n);
     g->scratch_bytes = s->ops->scratch_bytes(&a);
     g->needs_in = g->want_dw;
-    if (a.half)
-        g->out->rows = NULL;
-    if (moments_wanted(g))
+    if (g->out->moments)
         g->saved_bytes = moments_bytes(g, first_parts(&a));
     return true;
 }

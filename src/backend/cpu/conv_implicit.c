@@ -56,7 +56,7 @@ static bool plan(struct group *g, struct err *e)
     g->needs_in = true;
     g->dx_over_in = true; /* the gradient of weights comes first */
     g->scratch_bytes = ops_of(g)->scratch(&s, g->n_thread);
-    if (moments_wanted(g))
+    if (g->out->moments)
         g->saved_bytes = moments_bytes(g, ops_of(g)->parts(&s));
     return true;
 }
@@ -71,7 +71,7 @@ static void convolve(struct group *g, bool back)
                               .bias = !back && g->n_weight > 1 ? g->weight[1].value : NULL,
                               .scratch = g->scratch,
                               .n_thread = g->n_thread};
-    if (!back && moments_wanted(g)) {
+    if (!back && g->out->moments) {
         struct moments *m = g->out->moments;
         *m = moments_of(g, ops_of(g)->parts(&a.shape));
         a.moments = m->at;

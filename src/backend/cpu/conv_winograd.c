@@ -61,7 +61,7 @@ static bool keeps_packed(const struct group *g)
 /* Their parts depend on the number of threads. */
 static bool takes_moments(const struct group *g)
 {
-    return moments_wanted(g) && !g->exact;
+    return g->out->moments && !g->exact;
 }
 
 /* As many parts of the batch as were asked for, or as are good. */

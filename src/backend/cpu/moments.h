@@ -5,12 +5,6 @@
 
 #include "backend/backend.h"
 
-/* Of fp32: those of bf16 outputs are the batch norm's own, of what was rounded. */
-static inline bool moments_wanted(const struct group *g)
-{
-    return g->out->moments && g->out->dtype == DTYPE_F32;
-}
-
 static inline size_t moments_counts(int n_part)
 {
     return ((size_t)n_part + 15) / 16 * 16;
