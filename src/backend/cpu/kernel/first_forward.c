@@ -61,11 +61,11 @@ static FORCE_INLINE void put(const struct target *t, size_t at, vec v)
 /* Two neighbouring pixels' bf16: a line. */
 static FORCE_INLINE void put_two(const struct target *t, size_t at, vec v, vec next)
 {
-    vec both = vboth_bf16(v, next);
+    void *line = (uint16_t *)t->y + at;
     if (t->around)
-        vstream((float *)((uint16_t *)t->y + at), both);
+        vstream(line, vboth_bf16(v, next));
     else
-        vstoreu((float *)((uint16_t *)t->y + at), both);
+        vstoreu(line, vboth_bf16(v, next));
 }
 
 /* Lines of two runs that will be written, fetched one by one: all at once they hold up what is loaded
