@@ -237,9 +237,11 @@ ALWAYS vec vboth_bf16(vec first, vec second)
 #if defined(ISA_avx512bf16)
     return (vec)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first);
 #else
+    vechalf half[2];
     vec both;
-    vstore_bf16((uint16_t *)&both, first);
-    vstore_bf16((uint16_t *)&both + V, second);
+    vstore_bf16((uint16_t *)&half[0], first);
+    vstore_bf16((uint16_t *)&half[1], second);
+    memcpy(&both, half, sizeof(both));
     return both;
 #endif
 }

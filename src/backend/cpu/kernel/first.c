@@ -34,11 +34,11 @@ static FORCE_INLINE void grad_taps(int taps, int width, bool pairs, const float 
         acc[i][0] = acc[i][1] = vset(0);
     for (int p = 0; p < dy.n;
          p++, x += step, dy.at += V * sizeof(float), next.at += next.step) {
-        vec d0 = vload((const float *)dy.at), d1 = d0;
+        vec d0 = vload((const void *)dy.at), d1 = d0;
         __builtin_prefetch(next.at, 0, 2);
         if (width == 2) {
             __builtin_prefetch(next.at + next.block, 0, 2);
-            d1 = vload((const float *)(dy.at + dy.block));
+            d1 = vload((const void *)(dy.at + dy.block));
         }
 #pragma GCC unroll 16
         for (int i = 0; i < taps; i++) {
@@ -103,12 +103,13 @@ static FORCE_INLINE void bias_chunk(bool pairs, int width, struct pixels dy, flo
     const float one = 1;
     const uint32_t ones = 0x3f803f80;
     vec x = spread(pairs, pairs ? (const char *)&ones : (const char *)&one);
-    for (int k = 0; k < width; k++, dy.at += dy.block) {
+    for (int k = 0; k < width; k++) {
+        const void *first = dy.at + (size_t)k * dy.block;
+        const float *at = first;
         vec sum[LINES] = {vset(0)};
 #pragma GCC unroll 4
-        for (int p = 0; p < dy.n; p++)
-            sum[p % LINES] =
-                add_product(pairs, x, vload((const float *)dy.at + p * V), sum[p % LINES]);
+        for (int p = 0; p < dy.n; p++, at += V)
+            sum[p % LINES] = add_product(pairs, x, vload(at), sum[p % LINES]);
         vstore(sums + k * V, vload(sums + k * V) + ((sum[0] + sum[1]) + (sum[2] + sum[3])));
     }
 }
