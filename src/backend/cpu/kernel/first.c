@@ -97,19 +97,18 @@ static void grad_chunk(const struct job *j, int width, const float *x, struct pi
 }
 
 /* The same of the bias. */
-static FORCE_INLINE void bias_chunk(bool pairs, int width, struct pixels dy, float *sums)
+static void bias_chunk(int width, struct pixels dy, float *sums)
 {
     enum { LINES = 4 };
-    const float one = 1;
-    const uint32_t ones = 0x3f803f80;
-    vec x = spread(pairs, pairs ? (const char *)&ones : (const char *)&one);
+    const uint32_t ones = 0x3f803f80; /* a pair of bf16 */
+    vec x = dy.pairs ? spread(true, (const char *)&ones) : vset(1);
     for (int k = 0; k < width; k++) {
         const void *first = dy.at + (size_t)k * dy.block;
         const float *at = first;
         vec sum[LINES] = {vset(0)};
 #pragma GCC unroll 4
         for (int p = 0; p < dy.n; p++, at += V)
-            sum[p % LINES] = add_product(pairs, x, vload(at), sum[p % LINES]);
+            sum[p % LINES] = add_product(dy.pairs, x, vload(at), sum[p % LINES]);
         vstore(sums + k * V, vload(sums + k * V) + ((sum[0] + sum[1]) + (sum[2] + sum[3])));
     }
 }
@@ -153,7 +152,7 @@ static void grad_row(const struct job *j, int width, const float *x, const char 
         if (HAS_PAIRS && j->pairs)
             chunk = pair_pixels(width, dy, block, n, paired);
         grad_chunk(j, width, x, chunk, next, sums);
-        bias_chunk(chunk.pairs, width, chunk, bias);
+        bias_chunk(width, chunk, bias);
         x += CHUNK * a->stride_w * a->c;
         dy += CHUNK * vector;
         next.at += CHUNK * vector;
