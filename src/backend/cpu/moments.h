@@ -1,5 +1,5 @@
-/* The moments that a convolution takes of its output for the batch norm behind it: counts and then
- * parts, in what its group saves. */
+/* The moments that a convolution takes of its output for the batch norm behind it, in bf16 of the sums
+ * before they are rounded: counts and then parts, in what its group saves. */
 #ifndef BACKEND_CPU_MOMENTS_H
 #define BACKEND_CPU_MOMENTS_H
 

@@ -86,7 +86,7 @@ static void taken(void **state)
 static void half_precision(void **state)
 {
     (void)state;
-    check(DTYPE_BF16, 2e-2);
+    check(DTYPE_BF16, 1.2e-2);
 }
 
 static void shards(void **state)
