@@ -22,7 +22,7 @@ const struct option cnn5_options[] = {
     {.name = "dense-activation", .type = OPTION_CHOICE, .offset = FIELD(dense_activation),
      .fallback.s = "relu", .choice = activation_name, .help = "activation of the dense layers"},
     {.name = "dense", .type = OPTION_INT_LIST, .offset = FIELD(dense), .min.i = 1, .max.i = 65536,
-     .fallback.s = "64", .scale = SCALE_LOG, .help = "neurons of each dense layer"},
+     .fallback.s = "256", .scale = SCALE_LOG, .help = "neurons of each dense layer"},
     {.name = "batch-norm", .type = OPTION_BOOL, .offset = FIELD(batch_norm), .fallback.b = true,
      .help = "batch norm after each convolution"},
     {.name = "dropout-where", .type = OPTION_CHOICE, .offset = FIELD(dropout_where),

@@ -7,6 +7,7 @@ from linnet import Graph, Weights
 from torch_cnn5 import Cnn5
 
 FILTERS = [32, 64, 64, 64, 32]
+DENSE = 64
 
 
 def uniform_distance(sample, bound):
@@ -19,8 +20,8 @@ def uniform_distance(sample, bound):
 
 def drawn_alike(lib, name):
     torch.manual_seed(0)
-    theirs = Cnn5(FILTERS, size=64).state_dict()[name].numpy()
-    graph = Graph(lib, {"model": "cnn5", "filters": FILTERS, "size": 64})
+    theirs = Cnn5(FILTERS, dense=DENSE, size=64).state_dict()[name].numpy()
+    graph = Graph(lib, {"model": "cnn5", "filters": FILTERS, "dense": [DENSE], "size": 64})
     mine = Weights(graph, 5).get(name)
     if mine.std() == 0 or theirs.std() == 0:
         assert np.array_equal(mine, theirs), f"{mine.ravel()[:3]}, PyTorch has {theirs.ravel()[:3]}"
@@ -35,7 +36,7 @@ def drawn_alike(lib, name):
 
 
 def seeds_differ(lib):
-    graph = Graph(lib, {"model": "cnn5", "filters": FILTERS, "size": 64})
+    graph = Graph(lib, {"model": "cnn5", "filters": FILTERS, "dense": [DENSE], "size": 64})
     a, b, c = (Weights(graph, seed).get("conv2.weight") for seed in (1, 1, 2))
     assert np.array_equal(a, b) and not np.array_equal(a, c)
     other = Weights(graph, 1).get("conv3.weight")
@@ -43,6 +44,6 @@ def seeds_differ(lib):
 
 
 def cases(lib):
-    for name in Cnn5(FILTERS, size=64).state_dict():
+    for name in Cnn5(FILTERS, dense=DENSE, size=64).state_dict():
         yield name, lambda n=name: drawn_alike(lib, n)
     yield "seeds", lambda: seeds_differ(lib)
