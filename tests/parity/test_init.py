@@ -36,7 +36,7 @@ def drawn_alike(lib, name):
 
 
 def seeds_differ(lib):
-    graph = Graph(lib, {"model": "cnn5", "filters": FILTERS, "dense": [DENSE], "size": 64})
+    graph = Graph(lib, {"model": "cnn5", "filters": FILTERS, "size": 64})
     a, b, c = (Weights(graph, seed).get("conv2.weight") for seed in (1, 1, 2))
     assert np.array_equal(a, b) and not np.array_equal(a, c)
     other = Weights(graph, 1).get("conv3.weight")
